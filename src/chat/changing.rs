@@ -108,6 +108,6 @@ fn changed(outcome: Result<Outcome, ChatError>) -> Result<Box<ChangedMessage>, C
     match outcome? {
         Outcome::Entry(notice) => notice.message.ok_or(ChatError::Internal),
         Outcome::Unchanged(message) => Ok(message),
-        Outcome::Repeated(_) | Outcome::Nothing(_) => Err(ChatError::Internal),
+        Outcome::Repeated(_) | Outcome::Nothing(_) | Outcome::InRoom(_) => Err(ChatError::Internal),
     }
 }

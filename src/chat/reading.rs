@@ -148,7 +148,7 @@ impl Chat {
     }
 
     /// Returns a page of a person's chats with people and rooms together, newest first; and how
-    /// many messages are unread in all of them, of those that are silent how many mention the
+    /// many messages are unread in all of them, of those that are muted how many mention the
     /// person.
     pub async fn inbox(
         &self,

@@ -116,7 +116,7 @@ impl Chat {
             origin,
             |outcome| match outcome? {
                 Outcome::Entry(notice) | Outcome::Repeated(notice) => Ok(notice),
-                Outcome::Nothing(_) | Outcome::Unchanged(_) => Err(ChatError::Internal),
+                _ => Err(ChatError::Internal),
             },
             reply,
         );
@@ -186,9 +186,9 @@ impl Chat {
     fn store_mark(&self, now: Timestamp, (reader, room): Reader, mark: Merged) {
         let talk = Talk::read_room(reader, room, Some(mark.up_to));
         let seen = self.seen_by(reader);
-        let result = move |outcome: Result<Outcome, _>| match seen(any_mark(outcome?)) {
-            AnyMark::Room(mark) => Ok(mark),
-            AnyMark::Pair(_) => Err(ChatError::Internal),
+        let result = move |outcome: Result<Outcome, _>| match room_mark(&outcome?) {
+            Some(mark) => Ok(seen(mark)),
+            None => Err(ChatError::Internal),
         };
         let replies = mark.replies;
         let reply = move |result: Result<RoomMark, ChatError>| {
@@ -215,13 +215,22 @@ impl Chat {
             Ok(message.room_id)
         });
         if let Some(room) = room {
-            let reply = move |mark: Result<RoomMark, _>| reply(mark.map(AnyMark::Room));
+            let reply = of_room(reply);
             return self.mark_room_read(now, reader, room, Some(message), origin, reply);
         }
         let talk = Talk::read_any(reader, message);
-        let seen = self.seen_by(reader);
-        let result = move |outcome: Result<Outcome, _>| Ok(seen(any_mark(outcome?)));
-        self.submit(now, talk, origin, result, reply);
+        let chat = self.clone();
+        // Of an older one the writer says whether it is a room's: then it is paced as others are.
+        let reply = move |outcome: Result<Outcome, ChatError>| match outcome {
+            Ok(Outcome::InRoom(room)) => {
+                let up_to = Some(message);
+                let reply = of_room(reply);
+                chat.mark_room_read(now, reader, room, up_to, origin, reply);
+            }
+            Ok(outcome) => reply(Ok(AnyMark::Pair(Mark::of(outcome)))),
+            Err(error) => reply(Err(error)),
+        };
+        self.submit(now, talk, origin, |outcome| outcome, reply);
     }
 
     /// Makes a room. Its maker is its owner.
@@ -671,14 +680,11 @@ impl Chat {
 
     /// Returns what tells the others of a room how far this reader is by a mark that is new. Not
     /// stored; of a large room nobody is told.
-    fn seen_by(&self, reader: UserId) -> impl FnOnce(AnyMark) -> AnyMark + Send + 'static {
+    fn seen_by(&self, reader: UserId) -> impl FnOnce(RoomMark) -> RoomMark + Send + 'static {
         let (store, listener) = (self.store.clone(), Arc::clone(&self.listener));
         move |mark| {
-            if let AnyMark::Room(RoomMark {
-                entry: Some(_),
-                read,
-            }) = mark
-            {
+            let RoomMark { entry, read } = mark;
+            if entry.is_some() {
                 let members = store.members_beside(reader, read.room);
                 if members.is_some_and(|members| members <= MAX_SEEN_MEMBERS) {
                     listener.happened(Event::RoomSeen {
@@ -757,17 +763,23 @@ pub(super) fn say_how_large(notices: &mut [Notice], room: impl Fn(RoomId) -> Opt
     }
 }
 
-fn any_mark(outcome: Outcome) -> AnyMark {
-    let (entry, act) = match &outcome {
+fn room_mark(outcome: &Outcome) -> Option<RoomMark> {
+    let (entry, act) = match outcome {
         Outcome::Entry(notice) => (Some(notice.entry.id), &notice.entry.act),
-        Outcome::Repeated(notice) => (None, &notice.entry.act),
         Outcome::Nothing(act) => (None, act),
-        Outcome::Unchanged(_) => return AnyMark::Pair(Mark::of(outcome)),
+        Outcome::Repeated(_) | Outcome::Unchanged(_) | Outcome::InRoom(_) => return None,
     };
     match act {
-        Act::RoomRead(read) => AnyMark::Room(RoomMark { entry, read: *read }),
-        _ => AnyMark::Pair(Mark::of(outcome)),
+        Act::RoomRead(read) => Some(RoomMark { entry, read: *read }),
+        _ => None,
     }
+}
+
+/// Returns what hears of a mark in a room for who marked a message of any chat.
+fn of_room(
+    reply: impl FnOnce(Result<AnyMark, ChatError>) + Send + 'static,
+) -> impl FnOnce(Result<RoomMark, ChatError>) + Send + 'static {
+    move |mark| reply(mark.map(AnyMark::Room))
 }
 
 /// Returns a room's name as it is kept: it is held to what the names of people are.

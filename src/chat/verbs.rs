@@ -132,7 +132,7 @@ impl Chat {
             origin,
             |outcome| match outcome? {
                 Outcome::Entry(notice) | Outcome::Repeated(notice) => Ok(notice),
-                Outcome::Nothing(_) | Outcome::Unchanged(_) => Err(ChatError::Internal),
+                _ => Err(ChatError::Internal),
             },
             reply,
         );
@@ -280,7 +280,7 @@ fn tell(listener: &dyn Listener, outcome: &Outcome, origin: Option<Origin>, stor
             });
         }
         Outcome::Repeated(notice) => listener.happened(Event::Repeated { notice, origin }),
-        Outcome::Nothing(_) | Outcome::Unchanged(_) => {}
+        Outcome::Nothing(_) | Outcome::Unchanged(_) | Outcome::InRoom(_) => {}
     }
 }
 
@@ -297,7 +297,7 @@ impl Mark {
     pub(super) fn of(outcome: Outcome) -> Self {
         let entry = match outcome {
             Outcome::Entry(notice) => notice.entry,
-            Outcome::Repeated(_) | Outcome::Nothing(_) | Outcome::Unchanged(_) => {
+            _ => {
                 return Self {
                     entry: None,
                     count: 0,

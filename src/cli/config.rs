@@ -67,6 +67,7 @@ impl Flags {
             },
             trusted_proxies: TrustedProxies::new(self.trusted_proxy.iter().copied()),
             public_url: self.public_url.clone(),
+            local_url: Some(self.local_url(SocketAddr::new(self.host, self.port))),
             hooks_tell: true,
             hook_direct: self.hook_direct,
             hook_retry: DEFAULT_RETRY,

@@ -32,7 +32,7 @@ pub(super) struct Flags {
     #[arg(long, env = "CHATD_HOST", default_value = "127.0.0.1", value_parser = values::host)]
     pub(super) host: IpAddr,
     /// The port to listen on; 0 picks a free one
-    #[arg(long, env = "CHATD_PORT", default_value_t = 8080)]
+    #[arg(long, env = "CHATD_PORT", default_value_t = 8080, value_parser = values::port)]
     pub(super) port: u16,
     /// The data file; a server makes it if it is absent, and so does `user add`
     #[arg(
@@ -235,6 +235,7 @@ pub(super) struct Flags {
         long,
         env = "CHATD_MAX_CONNECTIONS",
         default_value_t = 0,
+        value_parser = values::connections,
         value_name = "N"
     )]
     pub(super) max_connections: usize,
@@ -242,7 +243,7 @@ pub(super) struct Flags {
     #[arg(long, env = "CHATD_RECOVERY_WINDOW", default_value = "24h", value_parser = values::duration, value_name = "TIME")]
     pub(super) recovery_window: Duration,
     /// How many members a room may have
-    #[arg(long, env = "CHATD_MAX_ROOM_MEMBERS", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(2..), value_name = "N")]
+    #[arg(long, env = "CHATD_MAX_ROOM_MEMBERS", default_value_t = 10_000, value_parser = values::room_members, value_name = "N")]
     pub(super) max_room_members: u64,
     /// Who may make rooms
     #[arg(

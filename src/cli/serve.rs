@@ -25,7 +25,7 @@ pub(super) async fn serve(flags: &Flags) -> Result<(), String> {
         );
     }
     let stop = stop_signal().map_err(no_signals)?;
-    let config = configure(flags)?;
+    let config = configure(flags, local)?;
     let hangups = match is_reloadable(&config) {
         true => Some(signal(SignalKind::hangup()).map_err(no_signals)?),
         false => None,
@@ -68,10 +68,13 @@ async fn listen(flags: &Flags) -> Result<TcpListener, String> {
 
 /// Returns the server's configuration, with as many open files as the machine allows, and logs the
 /// limits.
-fn configure(flags: &Flags) -> Result<Config, String> {
+fn configure(flags: &Flags, local: SocketAddr) -> Result<Config, String> {
     // Where the machine allows no more, what there is must do.
     let open_files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1_024);
-    let config = flags.config(open_files)?;
+    let config = Config {
+        local_url: Some(flags.local_url(local)),
+        ..flags.config(open_files)?
+    };
     let connections = config.engine.max_sessions;
     let memory = flags.memory();
     tracing::debug!(open_files, connections, "limits");

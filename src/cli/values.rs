@@ -7,11 +7,58 @@ use std::time::Duration;
 use url::{Host, Url};
 
 use super::log;
+use crate::model::MAX_ID;
 use crate::outgoing::{HttpsUrl, HttpsUrlError};
 use crate::web::{Origin, OriginError};
 
 /// The longest name of a machine (RFC 1035, section 2.3.4).
 const MAX_NAME_CHARS: usize = 253;
+
+/// The id that a text is: digits alone, and no more of them than an id has.
+pub(super) fn id_of(text: &str) -> Option<u64> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let id = text.parse().ok().filter(|id| *id <= MAX_ID);
+    id.filter(|_| digits)
+}
+
+/// The id of a room. Its name may be another room's, too.
+pub(super) fn room(text: &str) -> Result<u64, String> {
+    id_of(text).ok_or_else(|| "give the room's id, a number: see chatd room list".to_owned())
+}
+
+/// The id of a message.
+pub(super) fn message(text: &str) -> Result<u64, String> {
+    id_of(text).ok_or_else(|| "give the message's id, a number".to_owned())
+}
+
+/// The number of a bot's key, which is not the key.
+pub(super) fn bot_key(text: &str) -> Result<u64, String> {
+    let advice = "give the number of the key: see chatd bot revoke without one";
+    id_of(text).ok_or_else(|| advice.to_owned())
+}
+
+/// The number of a backend's key, which is neither the key nor its name.
+pub(super) fn backend_key(text: &str) -> Result<u64, String> {
+    id_of(text).ok_or_else(|| "give the number of the key: see chatd key list".to_owned())
+}
+
+/// A port, or 0 for any that is free.
+pub(super) fn port(text: &str) -> Result<u16, String> {
+    let port = text.parse().ok();
+    port.ok_or_else(|| format!("give a number from 0 to {}", u16::MAX))
+}
+
+/// A number of connections, or 0.
+pub(super) fn connections(text: &str) -> Result<usize, String> {
+    let advice = "give a number, or 0 for as many as the limit of open files allows";
+    text.parse().map_err(|_| advice.to_owned())
+}
+
+/// At least two: of one there is no talk.
+pub(super) fn room_members(text: &str) -> Result<u64, String> {
+    let members = text.parse::<u64>().ok().filter(|members| *members >= 2);
+    members.ok_or_else(|| "give a number from 2 on".to_owned())
+}
 
 /// An address of this machine, not a name: which of a name's addresses would it be?
 pub(super) fn host(text: &str) -> Result<IpAddr, String> {
@@ -217,6 +264,37 @@ pub(super) fn key_set(text: &str) -> Result<KeySetPlace, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// `chatd room show Ops` said "invalid digit found in string".
+    #[test]
+    fn a_name_in_the_place_of_a_number_is_told_what_is_expected() {
+        type Read = fn(&str) -> Result<u64, String>;
+        let all: [(Read, &str); 4] = [
+            (room, "chatd room list"),
+            (message, "the message's id"),
+            (bot_key, "chatd bot revoke"),
+            (backend_key, "chatd key list"),
+        ];
+        for (read, words) in all {
+            assert_eq!(read("7"), Ok(7));
+            for text in ["Ops", "", "-1", "+7", "7 ", "ck_7", "9007199254740992"] {
+                let refused = read(text).unwrap_err();
+                assert!(refused.contains(words), "{text}: {refused}");
+            }
+        }
+        assert_eq!((port("8080"), connections("0")), (Ok(8080), Ok(0)));
+        assert_eq!(room_members("2"), Ok(2));
+        let refused = [
+            port("http").unwrap_err(),
+            port("65536").unwrap_err(),
+            connections("many").unwrap_err(),
+            room_members("1").unwrap_err(),
+            room_members("all").unwrap_err(),
+        ];
+        for refused in refused {
+            assert!(refused.starts_with("give a number"), "{refused}");
+        }
+    }
 
     #[test]
     fn every_name_that_is_taken_can_be_that_of_a_certificate() {

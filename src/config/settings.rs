@@ -62,6 +62,9 @@ pub struct Config {
     pub trusted_proxies: TrustedProxies,
     /// The address at which people reach the server, if that is known for sure.
     pub public_url: Option<PublicUrl>,
+    /// The address at which it is reached without a proxy: links that its operator makes begin with
+    /// it, where there is no public URL.
+    pub local_url: Option<String>,
     /// Outgoing hooks tell: they do while a server serves, and not beside a command.
     pub hooks_tell: bool,
     /// Outgoing hooks tell of messages between two people.
@@ -112,6 +115,7 @@ impl Default for Config {
             rates: Rates::default(),
             trusted_proxies: TrustedProxies::default(),
             public_url: None,
+            local_url: None,
             hooks_tell: true,
             hook_direct: false,
             hook_retry: DEFAULT_RETRY,

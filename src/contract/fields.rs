@@ -7,8 +7,9 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
-/// The keys that are kept of one object: more than any request has. Others are read over.
-const MAX_KEYS: usize = 32;
+/// 1,024 keys of one object, at 40 bytes each. One that has more is refused: what is asked for may
+/// be among those that are not kept.
+const MAX_KEYS: usize = 1 << 10;
 
 /// A JSON object whose values are still raw. Other keys than those that are asked for are ignored;
 /// of a repeated key the last counts.
@@ -21,6 +22,9 @@ pub enum FieldError {
     /// It is no object.
     #[error("the payload must be an object")]
     NotAnObject,
+    /// It has more keys than are kept.
+    #[error("the payload has more than {MAX_KEYS} keys")]
+    TooManyKeys,
     /// A key is not there, or null.
     #[error("{0} is missing")]
     Missing(&'static str),
@@ -37,7 +41,11 @@ pub enum FieldError {
 impl<'a> Fields<'a> {
     /// Reads an object.
     pub fn parse(json: &'a str) -> Result<Self, FieldError> {
-        serde_json::from_str(json).map_err(|_| FieldError::NotAnObject)
+        let read: Read<'a> = serde_json::from_str(json).map_err(|_| FieldError::NotAnObject)?;
+        match read.is_whole {
+            true => Ok(read.fields),
+            false => Err(FieldError::TooManyKeys),
+        }
     }
 
     /// Returns whether a key is there, and is not null.
@@ -81,26 +89,33 @@ fn reason(error: &serde_json::Error) -> String {
     text.split(" at line ").next().unwrap_or(&text).to_owned()
 }
 
-impl<'de> Deserialize<'de> for Fields<'de> {
+/// An object as far as it was kept.
+struct Read<'a> {
+    fields: Fields<'a>,
+    is_whole: bool,
+}
+
+impl<'de> Deserialize<'de> for Read<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Collect;
         impl<'de> Visitor<'de> for Collect {
-            type Value = Fields<'de>;
+            type Value = Read<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut fields = Fields::default();
+                let (mut fields, mut is_whole) = (Fields::default(), true);
                 while let Some(key) = map.next_key::<Key<'de>>()? {
                     if fields.0.len() < MAX_KEYS {
                         fields.0.push((key.0, map.next_value()?));
                     } else {
                         map.next_value::<IgnoredAny>()?;
+                        is_whole = false;
                     }
                 }
-                Ok(fields)
+                Ok(Read { fields, is_whole })
             }
         }
         deserializer.deserialize_map(Collect)
@@ -150,6 +165,24 @@ mod tests {
                 "{json}"
             );
         }
+    }
+
+    /// What stood behind 32 others was passed over, as if it were not there.
+    #[test]
+    fn a_key_is_found_behind_many_others_or_all_are_refused() {
+        let object = |others: usize| {
+            let others: String = (0..others)
+                .map(|number| format!("\"x{number}\":1,"))
+                .collect();
+            format!("{{{others}\"content\":\"hi\"}}")
+        };
+        for others in [0, 31, 32, 33, MAX_KEYS - 1] {
+            let json = object(others);
+            let fields = Fields::parse(&json).unwrap();
+            assert_eq!(fields.required::<String>("content").unwrap(), "hi");
+        }
+        let refused = Fields::parse(&object(MAX_KEYS)).err();
+        assert_eq!(refused, Some(FieldError::TooManyKeys));
     }
 
     #[test]

@@ -20,9 +20,9 @@ pub enum HookError {
     /// No account has this id.
     #[error("user_id: no account has this id")]
     NoSuchUser,
-    /// No room has this id.
-    #[error("room_id: no room has this id")]
-    NoSuchRoom,
+    /// No room has an id that this key gives.
+    #[error("{0}: no room has this id")]
+    NoSuchRoom(&'static str),
     /// It is to lead to a person and to a room, or to neither.
     #[error("give room_id or user_id")]
     OneChat,
@@ -80,7 +80,7 @@ impl From<HookError> for Refusal {
             HookError::NothingSaid => Code::EmptyMessage,
             HookError::NoSuchBot
             | HookError::NoSuchUser
-            | HookError::NoSuchRoom
+            | HookError::NoSuchRoom(_)
             | HookError::OneChat
             | HookError::Name
             | HookError::Url(_)

@@ -11,8 +11,8 @@ use super::signature::sign;
 use super::supervisor::Shared;
 use crate::contract::{GoneUser, HookBody, HookData, HookUser, NoData, hook_data, hook_event};
 use crate::model::{Cursor, HookEvent, Notice, Timestamp, UserId};
-use crate::outgoing::{Answer, OutboundError, Target};
-use crate::store::{AccountEvent, Hook, HookOut};
+use crate::outgoing::{Answer, Holder, OutboundError, Target};
+use crate::store::{AccountEvent, Hook, HookId, HookOut};
 
 /// 10 s for all of a request.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -54,7 +54,7 @@ pub(super) async fn post(shared: Arc<Shared>, hook: Arc<Hook>, mut taken: Taken)
     let outcome = match (message, hook.outgoing()) {
         (Ok(Some(message)), Some(out)) => {
             taken.offline.clone_from(&message.offline);
-            Outcome::Asked(send(&shared, out, message).await)
+            Outcome::Asked(send(&shared, hook.id, out, message).await)
         }
         (Ok(_), _) => Outcome::Void,
         (Err(Unread), _) => Outcome::Unread,
@@ -65,7 +65,12 @@ pub(super) async fn post(shared: Arc<Shared>, hook: Arc<Hook>, mut taken: Taken)
 /// An entry could not be read.
 struct Unread;
 
-async fn send(shared: &Shared, out: &HookOut, message: Message) -> Result<Answer, OutboundError> {
+async fn send(
+    shared: &Shared,
+    id: HookId,
+    out: &HookOut,
+    message: Message,
+) -> Result<Answer, OutboundError> {
     let target: Target = out.url.0.parse().map_err(|_| OutboundError::Name)?;
     let timestamp = (shared.clock)().as_secs();
     let signature = sign(&out.secret, &message.id, timestamp, &message.body);
@@ -76,7 +81,10 @@ async fn send(shared: &Shared, out: &HookOut, message: Message) -> Result<Answer
     headers.insert(TIMESTAMP, HeaderValue::from(timestamp));
     headers.insert(SIGNATURE, text(&signature)?);
     let body = Bytes::from(message.body);
-    shared.outbound.post(&target, headers, body, PATIENCE).await
+    let posting = shared
+        .outbound
+        .post(Holder(id.0), &target, headers, body, PATIENCE);
+    posting.await
 }
 
 fn body(

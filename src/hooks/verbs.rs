@@ -20,7 +20,7 @@ use crate::model::{
     ChatId, Cursor, HookEvent, HookSecret, HookUrl, MAX_HOOK_NAME_CHARS, MAX_HOOK_ROOMS, RoomId,
     Timestamp, UserId, is_one_line,
 };
-use crate::outgoing::{Outbound, OutboundError, Target};
+use crate::outgoing::{Holder, Outbound, OutboundError, Target};
 use crate::store::{
     Command, Hook, HookChangeTo, HookId, HookIn, HookKind, HookOut, HookProgress, Store,
 };
@@ -29,6 +29,8 @@ use crate::store::{
 const SECRET_CHARS: usize = 32;
 /// 5 s: so long is looked where a URL leads. One that cannot be looked up now may be later.
 const LOOK_PATIENCE: Duration = Duration::from_secs(5);
+/// All hooks that are not made yet: the numbers of hooks begin at 1.
+const UNMADE: Holder = Holder(0);
 /// The word for the beginning of the log.
 const START: &str = "start";
 
@@ -162,7 +164,9 @@ impl Hooks {
     ) -> Result<MadeHook, HookError> {
         let store = &self.shared.store;
         let chat = match (wish.room, wish.user) {
-            (Some(room), None) if store.room(room).is_none() => return Err(HookError::NoSuchRoom),
+            (Some(room), None) if store.room(room).is_none() => {
+                return Err(HookError::NoSuchRoom("room_id"));
+            }
             (Some(room), None) => ChatId::Room(room),
             (None, Some(user)) => {
                 let is_there = store.user(user).is_some_and(|user| !user.deleted);
@@ -216,9 +220,10 @@ impl Hooks {
             .iter()
             .any(|room| self.shared.store.room(*room).is_none())
         {
-            return Err(HookError::NoSuchRoom);
+            return Err(HookError::NoSuchRoom("room_ids"));
         }
-        let looked = self.shared.outbound.look(&target, LOOK_PATIENCE).await;
+        let outbound = &self.shared.outbound;
+        let looked = outbound.look(UNMADE, &target, LOOK_PATIENCE).await;
         if let Err(OutboundError::Private) = looked {
             return Err(HookError::Private);
         }

@@ -45,6 +45,8 @@ pub struct Site {
     pub proxies: TrustedProxies,
     /// Where people reach the server, if that is known for sure.
     pub public: Option<PublicUrl>,
+    /// Where it is reached without a proxy, if it is known.
+    pub local: Option<String>,
     /// What browsers may do with the page.
     pub page: PagePolicy,
     /// The verbs of files.
@@ -83,6 +85,7 @@ pub(super) struct App {
     pub(super) origins: Origins,
     proxies: TrustedProxies,
     pub(super) public: Option<PublicUrl>,
+    pub(super) local: Option<String>,
     pub(super) shown: Vec<UserId>,
     pub(super) probe: Probe,
     pub(super) documents: Documents,
@@ -122,6 +125,7 @@ impl Http {
             is_private: !site.shown.is_empty(),
             proxies: site.proxies,
             public: site.public,
+            local: site.local,
             shown: site.shown,
             probe: Probe::default(),
             documents: Documents::default(),

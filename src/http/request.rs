@@ -1,11 +1,14 @@
 //! The parts of a request that routes read: the token, the query, the body.
 
+use std::any::Any;
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::net::IpAddr;
+use std::num::ParseIntError;
 use std::str::FromStr;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::header;
@@ -21,6 +24,9 @@ use crate::web::{self, BodyError, Sender, read_body};
 
 /// 16 KiB: a registration with the longest avatar URL, four times over.
 const MAX_BODY: usize = 16 * 1024;
+/// What some programs put before a text in UTF-8. It says nothing, and is not part of the JSON
+/// (RFC 8259, section 8.1).
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -208,7 +214,12 @@ pub(super) fn operator(request: &Request<Incoming>) -> Result<Admin, ApiError> {
 }
 
 /// Returns how people reach this server, such as `https://chat.example.org`; see [`web::base_url`].
+/// A request of the operator's names no host by which anybody does.
 pub(super) fn base_url(app: &App, request: &Request<Incoming>) -> String {
+    let is_operators = request.extensions().get::<Operator>().is_some();
+    if let (true, None, Some(local)) = (is_operators, &app.public, &app.local) {
+        return local.clone();
+    }
     let sender = sender(request);
     web::base_url(request.headers(), sender.as_ref(), app.public.as_ref())
 }
@@ -249,21 +260,28 @@ impl<'a> Query<'a> {
     }
 
     /// A parameter that may be absent or empty.
-    pub(super) fn optional<T: FromStr<Err: std::fmt::Display>>(
+    pub(super) fn optional<T: FromStr<Err: Display + 'static>>(
         &self,
         key: &'static str,
     ) -> Result<Option<T>, FieldError> {
         match self.raw(key) {
             None | Some("") => Ok(None),
-            Some(text) => match text.parse() {
+            Some(text) => match text.parse::<T>() {
                 Ok(value) => Ok(Some(value)),
-                Err(error) => Err(FieldError::Invalid {
-                    key,
-                    reason: error.to_string(),
-                }),
+                Err(error) => Err(misread(key, &error)),
             },
         }
     }
+}
+
+/// Returns why the text of a key is refused: what is expected, of which the standard library's own
+/// words for numbers say nothing.
+pub(super) fn misread<E: Display + 'static>(key: &'static str, error: &E) -> FieldError {
+    let reason = match (error as &dyn Any).is::<ParseIntError>() {
+        true => "must be a whole number from 0 on".to_owned(),
+        false => error.to_string(),
+    };
+    FieldError::Invalid { key, reason }
 }
 
 /// How many rows a page has: from 1; more than `MOST` gives `MOST`, and `USUAL` where nothing is
@@ -325,12 +343,15 @@ pub(super) async fn optional_body(request: Request<Incoming>) -> Result<String, 
     Ok(if is_absent { "{}".to_owned() } else { body })
 }
 
-/// Reads the whole body of at most so many bytes, which must be UTF-8.
+/// Reads the whole body of at most so many bytes, which must be UTF-8, without a byte order mark.
 pub(super) async fn body_within(
     request: Request<Incoming>,
     most: usize,
 ) -> Result<String, ApiError> {
-    let body = bytes_within(request, most).await?;
+    let mut body = bytes_within(request, most).await?;
+    if body.starts_with(BYTE_ORDER_MARK) {
+        body.advance(BYTE_ORDER_MARK.len());
+    }
     String::from_utf8(body.into()).map_err(|_| FieldError::NotAnObject.into())
 }
 

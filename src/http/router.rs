@@ -1,5 +1,6 @@
 //! The table of routes. A path under `/api/` answers with and without a slash at its end.
 
+use std::fmt::Display;
 use std::str::FromStr;
 
 use hyper::Method;
@@ -11,6 +12,7 @@ use super::api::{
     hooks, inbox, incoming_hooks, messages, own_export, probe, programs, push, reports, reset,
     room_invites, room_pages, rooms, search, server, sessions, sign_in, updates, uploads, users,
 };
+use super::request::misread;
 use crate::contract::FieldError;
 use crate::contract::documents::Routed;
 
@@ -183,7 +185,7 @@ impl PathParams {
     }
 
     /// One of them.
-    pub(super) fn required<T: FromStr<Err: std::fmt::Display>>(
+    pub(super) fn required<T: FromStr<Err: Display + 'static>>(
         &self,
         name: &'static str,
     ) -> Result<T, FieldError> {
@@ -192,10 +194,8 @@ impl PathParams {
             .iter()
             .find(|(key, _)| key == name)
             .map_or("", |(_, value)| value);
-        value.parse().map_err(|error: T::Err| FieldError::Invalid {
-            key: name,
-            reason: error.to_string(),
-        })
+        let value = value.parse::<T>();
+        value.map_err(|error| misread(name, &error))
     }
 }
 

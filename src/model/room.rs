@@ -211,12 +211,16 @@ impl ChatSettings {
     /// Returns whether the chat, which has so many members, tells of a message: where it notifies
     /// of all, or of mentions and this is one, and is not muted.
     pub fn tells_of(&self, members: u64, is_mentioned: bool, now: Timestamp) -> bool {
-        let is_muted = self.muted_until.is_some_and(|until| now < until);
         let is_wanted = match self.notify_in(members) {
             Notify::All => true,
             Notify::Mentions => is_mentioned,
             Notify::None => false,
         };
-        is_wanted && !is_muted
+        is_wanted && !self.is_muted(now)
+    }
+
+    /// Returns whether the chat is muted at this time. One that notifies of nothing is not.
+    pub fn is_muted(&self, now: Timestamp) -> bool {
+        self.muted_until.is_some_and(|until| now < until)
     }
 }

@@ -12,6 +12,7 @@ mod idle;
 mod names;
 mod post;
 mod reach;
+mod shares;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -19,9 +20,10 @@ mod trust;
 mod url;
 
 pub use fetch::{FetchError, Fetcher};
-pub use names::{Looking, Names, SystemNames};
+pub use names::{Looking, Names};
 pub use post::{Answer, Outbound, OutboundError};
 pub use reach::Reach;
+pub use shares::Holder;
 pub use target::{Target, TargetError};
 pub use trust::{RootsError, Trust};
 pub use url::{HttpsUrl, HttpsUrlError};

@@ -15,7 +15,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::connection::Connection;
 use super::idle::Idle;
-use super::{Names, Reach, SystemNames, Target, Trust};
+use super::names::{Lookups, SystemNames};
+use super::shares::Shares;
+use super::{Holder, Names, Reach, Target, Trust};
 
 /// 64 KiB of an answer's body are read; who sends more has the connection closed.
 const MAX_BODY_BYTES: usize = 64 << 10;
@@ -23,6 +25,8 @@ const MAX_BODY_BYTES: usize = 64 << 10;
 const BODY_PATIENCE: Duration = Duration::from_secs(2);
 /// A day: the longest that an answer can ask to wait.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(86_400);
+/// 8 holders have to do with targets that never answer until no place is left for others.
+const LEAST_HOLDERS: usize = 8;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -78,16 +82,17 @@ pub struct Outbound(Arc<Shared>);
 struct Shared {
     trust: Trust,
     reach: Reach,
-    names: Box<dyn Names>,
+    lookups: Lookups,
     /// One for each request in flight.
     places: Semaphore,
+    of_holders: Shares<Holder>,
     idle: Idle,
 }
 
 impl Outbound {
     /// Makes one that has so many requests in flight at most, and asks the system for addresses.
     pub fn new(trust: Trust, reach: Reach, places: usize) -> Self {
-        Self::asking(Box::new(SystemNames::default()), trust, reach, places)
+        Self::asking(Box::new(SystemNames), trust, reach, places)
     }
 
     /// Likewise, and asks this for addresses.
@@ -95,30 +100,41 @@ impl Outbound {
         Self(Arc::new(Shared {
             trust,
             reach,
-            names,
+            lookups: Lookups::by(names),
             places: Semaphore::new(places),
+            of_holders: Shares::of(places / LEAST_HOLDERS),
             idle: Idle::default(),
         }))
     }
 
     /// Looks whether a target may be spoken to, as far as it can be known now.
-    pub async fn look(&self, target: &Target, patience: Duration) -> Result<(), OutboundError> {
-        let looking = timeout_at(Instant::now() + patience, self.0.addresses(target));
+    pub async fn look(
+        &self,
+        holder: Holder,
+        target: &Target,
+        patience: Duration,
+    ) -> Result<(), OutboundError> {
+        let looking = self.0.addresses(holder, target);
+        let looking = timeout_at(Instant::now() + patience, looking);
         looking.await.unwrap_or(Err(OutboundError::Slow)).map(drop)
     }
 
-    /// Posts a body. The time for all of it begins once fewer requests are in flight than may be.
+    /// Posts a body. The time for all of it begins once fewer requests are in flight than may be,
+    /// of all and of this holder.
     pub async fn post(
         &self,
+        holder: Holder,
         target: &Target,
         headers: HeaderMap,
         body: Bytes,
         patience: Duration,
     ) -> Result<Answer, OutboundError> {
+        let _own = self.0.of_holders.place(holder).await;
         let place = self.0.places.acquire().await;
         let _place = place.expect("the places are never closed");
         let deadline = Instant::now() + patience;
         let request = Sent {
+            holder,
             target,
             headers,
             body,
@@ -142,6 +158,7 @@ impl Outbound {
 
 /// What is sent.
 struct Sent<'a> {
+    holder: Holder,
     target: &'a Target,
     headers: HeaderMap,
     body: Bytes,
@@ -168,11 +185,15 @@ impl Sent<'_> {
 impl Shared {
     /// The addresses of a target that may be spoken to. They are those that are connected to: a
     /// name that has others a moment later leads nowhere else.
-    async fn addresses(&self, target: &Target) -> Result<Vec<IpAddr>, OutboundError> {
+    async fn addresses(
+        &self,
+        holder: Holder,
+        target: &Target,
+    ) -> Result<Vec<IpAddr>, OutboundError> {
         let found = match target.address() {
             Some(address) => vec![address],
             None => {
-                let looking = self.names.look_up(target.host());
+                let looking = self.lookups.look_up(holder, target.host());
                 looking.await.map_err(OutboundError::Unresolved)?
             }
         };
@@ -203,7 +224,7 @@ impl Shared {
                 return Ok((connection, response));
             }
         }
-        let addresses = self.addresses(sent.target).await?;
+        let addresses = self.addresses(sent.holder, sent.target).await?;
         let mut connection = Connection::open(&self.trust, sent.target, &addresses).await?;
         let response = connection.sender.send_request(sent.request()?).await;
         Ok((connection, response.map_err(OutboundError::Http)?))

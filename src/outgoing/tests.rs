@@ -12,9 +12,11 @@ use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Answer, Looking, Names, Outbound, OutboundError, Reach, Target, Trust};
+use super::{Answer, Holder, Looking, Names, Outbound, OutboundError, Reach, Target, Trust};
 
 const PATIENCE: Duration = Duration::from_secs(10);
+const ADA: Holder = Holder(1);
+const BOB: Holder = Holder(2);
 
 /// A receiver that says the same to each request.
 struct Receiver {
@@ -102,10 +104,18 @@ fn outbound(reach: Reach) -> Outbound {
 }
 
 async fn post(outbound: &Outbound, target: &Target) -> Result<Answer, OutboundError> {
+    post_of(ADA, outbound, target).await
+}
+
+async fn post_of(
+    holder: Holder,
+    outbound: &Outbound,
+    target: &Target,
+) -> Result<Answer, OutboundError> {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let body = Bytes::from_static(b"{\"a\":1}");
-    outbound.post(target, headers, body, PATIENCE).await
+    outbound.post(holder, target, headers, body, PATIENCE).await
 }
 
 #[tokio::test]
@@ -176,7 +186,7 @@ async fn private_addresses_are_not_spoken_to_unless_that_is_allowed() {
             matches!(posted, Err(OutboundError::Private)),
             "{host}: {posted:?}"
         );
-        let looked = outbound.look(&target, PATIENCE).await;
+        let looked = outbound.look(ADA, &target, PATIENCE).await;
         assert!(matches!(looked, Err(OutboundError::Private)), "{host}");
     }
     assert_eq!(receiver.connections(), 0);
@@ -216,7 +226,7 @@ async fn a_name_that_changes_its_answer_leads_to_no_private_address() {
         .unwrap();
     // Public while it is looked at; private once it is to be spoken to.
     let (outbound, asked) = changing(&[&["8.8.8.8"], &["127.0.0.1"]]);
-    outbound.look(&target, PATIENCE).await.unwrap();
+    outbound.look(ADA, &target, PATIENCE).await.unwrap();
     let posted = post(&outbound, &target).await;
     assert!(matches!(posted, Err(OutboundError::Private)), "{posted:?}");
     // One look-up a request: what was looked at is what is connected to.
@@ -288,10 +298,11 @@ async fn so_many_requests_are_in_flight_and_the_others_wait() {
     let receiver = Receiver::saying(vec![], false).await;
     let outbound = outbound(Reach::Private);
     let mut posting = Vec::new();
-    for _ in 0..6 {
+    for number in 0..6 {
         let (outbound, target) = (outbound.clone(), receiver.target());
         posting.push(tokio::spawn(async move {
-            post(&outbound, &target).await.map(drop)
+            let posted = post_of(Holder(number), &outbound, &target).await;
+            posted.map(drop)
         }));
     }
     while receiver.heard.lock().len() < 4 {
@@ -304,6 +315,58 @@ async fn so_many_requests_are_in_flight_and_the_others_wait() {
         tokio::task::yield_now().await;
     }
     assert_eq!(receiver.connections(), 6);
+}
+
+/// All places were held for as long as nothing answered, by the trials of one person.
+#[tokio::test]
+async fn what_never_answers_one_holder_holds_up_no_other() {
+    let hanging = Receiver::saying(vec![], false).await;
+    let receiver = Receiver::answering("HTTP/1.1 204 No Content\r\n\r\n").await;
+    let outbound = Outbound::new(Trust::with(None).unwrap(), Reach::Private, 16);
+    let mut posting = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let (outbound, target) = (outbound.clone(), hanging.target());
+        posting.spawn(async move { post(&outbound, &target).await.map(drop) });
+    }
+    while hanging.heard.lock().len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    let answer = post_of(BOB, &outbound, &receiver.target()).await.unwrap();
+    assert_eq!(answer.status, 204);
+    assert_eq!(hanging.connections(), 2, "an eighth of 16");
+}
+
+/// A resolver that never answers for names of `slow.example`.
+struct Slow;
+
+impl Names for Slow {
+    fn look_up(&self, host: &str) -> Looking {
+        match host.ends_with(".slow.example") {
+            true => Box::pin(std::future::pending()),
+            false => Box::pin(async { Ok(vec![[8, 8, 8, 8].into()]) }),
+        }
+    }
+}
+
+/// 16 names that no resolver answers kept everybody from being told, of whom they were or not.
+#[tokio::test(start_paused = true)]
+async fn slow_names_of_one_person_or_of_one_domain_hold_up_nobody_else() {
+    let trust = || Trust::with(None).unwrap();
+    let target = |name: String| -> Target { format!("https://{name}/").parse().unwrap() };
+    for holders in [1, 20] {
+        let outbound = Outbound::asking(Box::new(Slow), trust(), Reach::Public, 64);
+        let slow = (0..20).map(|number| {
+            let target = target(format!("{number}.slow.example"));
+            let (outbound, holder) = (outbound.clone(), Holder(number % holders + 1));
+            async move { outbound.look(holder, &target, PATIENCE).await }
+        });
+        for looked in futures_util::future::join_all(slow).await {
+            assert!(matches!(looked, Err(OutboundError::Slow)), "{looked:?}");
+        }
+        let works = target("works.example".to_owned());
+        let looked = outbound.look(Holder(99), &works, PATIENCE).await;
+        assert!(looked.is_ok(), "{looked:?}");
+    }
 }
 
 #[tokio::test]

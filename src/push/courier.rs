@@ -20,7 +20,7 @@ use super::queue::{Job, Queue};
 use super::vapid::Vapid;
 use crate::metrics::PushMetrics;
 use crate::model::{Timestamp, UserId};
-use crate::outgoing::{Answer, Outbound, OutboundError, Target};
+use crate::outgoing::{Answer, Holder, Outbound, OutboundError, Target};
 use crate::store::{Command, PushShow, Store, Subscription, SubscriptionId};
 
 /// 10 s: a push service that answers later is as good as gone.
@@ -319,10 +319,11 @@ impl Courier {
             value.set_sensitive(name == AUTHORIZATION);
             headers.insert(name, value);
         }
+        let holder = Holder(user.get());
         let posting = self
             .0
             .outbound
-            .post(&job.target, headers, body.into(), PATIENCE);
+            .post(holder, &job.target, headers, body.into(), PATIENCE);
         posting.await
     }
 

@@ -15,7 +15,7 @@ use super::{Contact, PushError};
 use crate::chat::Chat;
 use crate::metrics::PushMetrics;
 use crate::model::{Timestamp, UserId};
-use crate::outgoing::{Outbound, OutboundError, Reach, Target, Trust};
+use crate::outgoing::{Holder, Outbound, OutboundError, Reach, Target, Trust};
 use crate::store::{
     Command, NewSubscription, PushLanguage, PushShow, Store, StoreError, Subscription,
     SubscriptionId, subscription_id,
@@ -153,7 +153,7 @@ impl Pushes {
         id: &str,
         wish: Wish,
     ) -> Result<Arc<Subscription>, PushError> {
-        let (found, wish) = self.checked(wish).await?;
+        let (found, wish) = self.checked(user, wish).await?;
         if read_id(id)? != found {
             return Err(PushError::Id);
         }
@@ -192,7 +192,11 @@ impl Pushes {
         Ok(futures_util::future::join_all(tries).await)
     }
 
-    async fn checked(&self, wish: Wish) -> Result<(SubscriptionId, NewSubscription), PushError> {
+    async fn checked(
+        &self,
+        user: UserId,
+        wish: Wish,
+    ) -> Result<(SubscriptionId, NewSubscription), PushError> {
         let target: Target = wish.endpoint.parse().map_err(|_| PushError::Endpoint)?;
         if !target.is_https() {
             return Err(PushError::Endpoint);
@@ -201,7 +205,8 @@ impl Pushes {
         check_point(&p256dh)?;
         let auth = read_bytes(&wish.auth).ok_or(PushError::Auth)?;
         // What cannot be looked up now may be later; what is private is refused each time anew.
-        let looked = self.0.courier.outbound().look(&target, LOOKED).await;
+        let outbound = self.0.courier.outbound();
+        let looked = outbound.look(Holder(user.get()), &target, LOOKED).await;
         if let Err(OutboundError::Private | OutboundError::Name) = looked {
             return Err(PushError::Endpoint);
         }

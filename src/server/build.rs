@@ -127,6 +127,7 @@ async fn site(config: &Config, talk: &Talk, search: Search) -> Result<Site, Serv
     Ok(Site {
         proxies: config.trusted_proxies.clone(),
         public: config.public_url.clone(),
+        local: config.local_url.clone(),
         page: config.page.clone(),
         files: talk.files.clone(),
         hooks: talk.hooks.clone(),

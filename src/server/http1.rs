@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, HOST, HeaderValue};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -38,11 +38,11 @@ where
         let asking = asked.request();
         // In a box: hyper keeps room for it as long as the connection lives, idle or not, and it
         // has some KiB.
-        let response = has_one_host(&request).then(|| Box::pin(handle(request)));
+        let response = names_host(&request).then(|| Box::pin(handle(request)));
         async move {
             let response = match response {
                 Some(response) => response.await,
-                None => ambiguous(),
+                None => nameless(),
             };
             Ok::<_, Infallible>(held(response, asking))
         }
@@ -71,18 +71,23 @@ where
     }
 }
 
-/// Returns whether a request names one host at most. Of two, a proxy may have looked at the other
-/// one (RFC 9112, section 3.2).
-fn has_one_host(request: &Request<Incoming>) -> bool {
-    request.headers().get_all(HOST).iter().count() <= 1
+/// Returns whether a request names its host as it must: by one header, which HTTP/1.0 may do
+/// without. Of two, a proxy may have looked at the other one (RFC 9112, section 3.2).
+fn names_host(request: &Request<Incoming>) -> bool {
+    let least = usize::from(request.version() >= Version::HTTP_11);
+    let hosts = request.headers().get_all(HOST).iter().count();
+    (least..=1).contains(&hosts)
 }
 
-/// Refuses a request that may mean something else to a proxy before this server.
-fn ambiguous() -> Response<Body> {
-    let mut response = Response::new(Body::default());
+/// Refuses a request that does not say which host it means, or may mean another to a proxy before
+/// this server.
+fn nameless() -> Response<Body> {
+    let mut response = Response::new("name the host by one Host header\n".into());
     *response.status_mut() = StatusCode::BAD_REQUEST;
-    let close = HeaderValue::from_static("close");
-    response.headers_mut().insert(CONNECTION, close);
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    let text = HeaderValue::from_static("text/plain; charset=utf-8");
+    headers.insert(CONTENT_TYPE, text);
     response
 }
 

@@ -102,8 +102,8 @@ impl Talk {
         }
     }
 
-    /// Marks one message read, for its receiver; of a room's message, moves the reader's position
-    /// to it.
+    /// Marks one message read, for its receiver; of a room's message that the reader may read, only
+    /// says in which room it is.
     pub fn read_any(reader: UserId, message: MessageId) -> Self {
         Self {
             address: Address::AnyMessage(message),
@@ -215,6 +215,8 @@ pub enum Outcome {
     Nothing(Act),
     /// Nothing changed in the message that the act names, which is as given here.
     Unchanged(Box<ChangedMessage>),
+    /// The message to be marked is this room's, whose marks are paced: nothing is done to it here.
+    InRoom(RoomId),
 }
 
 /// Messages of one chat that are to be erased at once.

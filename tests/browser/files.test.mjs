@@ -126,6 +126,39 @@ scene('what is sent stands there at once in its room, goes on where it was when 
   assert.deepEqual([sent.content, word.attachments?.length], ['and a word', 1])
 })
 
+scene('of more files than a message holds it is said how many were left out', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  const page = await stage.open(ada, { path: `/#/chat/${bob.id}`, size: PHONE })
+  await composer(page).waitFor()
+  const files = Array.from({ length: 12 }, (_, at) => ({ name: `${at}.txt`, mimeType: 'text/plain', buffer: Buffer.from('x') }))
+  await page.locator('[data-part="pick"]').setInputFiles(files)
+  await page.getByText('A message holds 10 files: 2 were left out.').waitFor()
+  assert.equal(await page.locator('.file-chip').count(), 10)
+  await page.getByRole('button', { name: 'Leave 3.txt out' }).click()
+  await page.getByText('were left out').waitFor({ state: 'detached' })
+  assert.equal(await page.locator('.file-chip').count(), 9)
+})
+
+scene('a file that is dropped on an edit is not opened in the place of the page', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  const page = await stage.open(ada, { path: `/#/chat/${bob.id}` })
+  await composer(page).fill('Halo!')
+  await composer(page).press('Enter')
+  await state(page, 'Halo!', 'stored')
+  const isTaken = () => composer(page).evaluate(field => {
+    const dataTransfer = new DataTransfer()
+    dataTransfer.items.add(new File(['x'], 'notes.txt', { type: 'text/plain' }))
+    return !field.dispatchEvent(new DragEvent('drop', { dataTransfer, bubbles: true, cancelable: true }))
+  })
+  await composer(page).press('ArrowUp')
+  await page.getByText('Edit message').waitFor()
+  assert.ok(await isTaken())
+  assert.equal(await page.locator('.file-chip').count(), 0)
+  await composer(page).press('Escape')
+  assert.ok(await isTaken())
+  await page.locator('.file-chip').waitFor()
+})
+
 scene('a file that is on its way outlives the page, and goes on from where it was', async stage => {
   const [ada, bob] = await stage.people('ada', 'bob')
   const page = await stage.open(ada, { path: `/#/chat/${bob.id}` })

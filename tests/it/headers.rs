@@ -239,6 +239,16 @@ async fn odd_methods_are_refused_in_words() {
     let answer = raw(&server, twice.as_bytes()).await;
     assert_eq!(status(&answer), "400", "{answer}");
     assert!(answer.contains("connection: close\r\n"), "{answer}");
+    // Without one it was answered as if it had named this server; only HTTP/1.0 may.
+    for path in ["/", "/healthz", "/socket.io/?EIO=4&transport=polling"] {
+        let nameless = format!("GET {path} HTTP/1.1\r\n\r\n");
+        let answer = raw(&server, nameless.as_bytes()).await;
+        assert_eq!(status(&answer), "400", "{answer}");
+        assert!(answer.contains("Host header"), "{answer}");
+        let old = format!("GET {path} HTTP/1.0\r\n\r\n");
+        let answer = raw(&server, old.as_bytes()).await;
+        assert_eq!(status(&answer), "200", "{answer}");
+    }
     for request in [
         "CONNECT x:1 HTTP/1.1\r\nhost: x:1\r\nconnection: close\r\n\r\n",
         "G\u{0}T / HTTP/1.1\r\nhost: x\r\n\r\n",

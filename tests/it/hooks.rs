@@ -351,11 +351,19 @@ async fn a_hook_is_refused_that_leads_inside_or_nowhere() {
         refused(&server, &admin.token, OUT, wish).await,
         (400, "invalid_payload".into())
     );
-    let wish = json!({"url": "http://8.8.8.8/", "room_ids": [7]});
-    assert_eq!(
-        refused(&server, &admin.token, OUT, wish).await,
-        (400, "invalid_payload".into())
-    );
+    // What is refused names the key that was given.
+    let wish = json!({"url": "http://8.8.8.8/", "room_ids": [7]}).to_string();
+    let reply = server
+        .send("POST", OUT, Some(&admin.token), &wish)
+        .await
+        .json();
+    let error = json!({"code": "invalid_payload", "message": "room_ids: no room has this id"});
+    assert_eq!(reply["error"], error);
+    let named = format!("{OUT}/Ops");
+    let reply = server.send("DELETE", &named, Some(&admin.token), "").await;
+    let error =
+        json!({"code": "invalid_payload", "message": "id: must be a whole number from 0 on"});
+    assert_eq!(reply.json()["error"], error);
     let (ada, _) = server.two_people().await;
     let wish = json!({"url": "http://8.8.8.8/"});
     assert_eq!(

@@ -251,3 +251,25 @@ async fn a_hook_writes_to_one_person_and_leads_nowhere_else() {
     assert_eq!(ask(&server, token, "GET", IN, Value::Null).await, json!([]));
     server.stop().await;
 }
+
+/// PowerShell and .NET write one before the JSON that they send: it was refused as no object.
+#[tokio::test]
+async fn a_byte_order_mark_before_a_body_is_passed_over() {
+    let server = TestServer::start().await;
+    let setting = setting(&server).await;
+    let body = "\u{feff}{\"content\":\"disk full\"}";
+    let (status, text) = post(&server, &setting.path, "application/json", body).await;
+    assert_eq!(status, 201, "{text}");
+    assert_eq!(setting.history(&server).await[0]["content"], "disk full");
+    let ada = "\u{feff}{\"username\":\"ada\",\"password\":\"correct horse\"}";
+    let json = "application/json; charset=utf-8";
+    let (status, text) = post(&server, "/api/auth/register", json, ada).await;
+    assert_eq!(status, 201, "{text}");
+    // Within a text it is a character like others.
+    let body = "\u{feff}{\"content\":\"\u{feff}a\"}";
+    post(&server, &setting.path, json, body).await;
+    assert_eq!(setting.history(&server).await[1]["content"], "\u{feff}a");
+    let (status, _) = post(&server, &setting.path, json, &format!("\u{feff}{body}")).await;
+    assert_eq!(status, 400);
+    server.stop().await;
+}

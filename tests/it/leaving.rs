@@ -115,6 +115,39 @@ async fn who_leaves_is_gone_at_once_and_what_they_said_stays_unless_it_is_to_go_
     server.stop().await;
 }
 
+/// A client whose ack was lost was told that there is nobody, of a message that stands in the chat.
+#[tokio::test]
+async fn what_was_sent_to_who_is_gone_since_is_given_again_and_nothing_else_is_taken() {
+    let server = TestServer::start().await;
+    let _admin = server.admin().await;
+    let (ada, bob) = server.two_people().await;
+    let mut to_ada = server.connect(&ada).await;
+    let message = |content: &str, client_id: Option<&str>| match client_id {
+        Some(client_id) => {
+            json!({"receiver_id": bob.id, "content": content, "client_id": client_id})
+        }
+        None => json!({"receiver_id": bob.id, "content": content}),
+    };
+    let halo = message("Halo!", Some("a-1"));
+    let (first, _) = to_ada.call(1, "send_message", halo.clone()).await;
+    assert_eq!(first["success"], true, "{first}");
+    left(&server, &bob, "erase").await;
+    let (again, _) = to_ada.call(2, "send_message", halo).await;
+    assert_eq!(again, first);
+    for (content, client_id, code) in [
+        ("Halo?", Some("a-1"), "client_id_reused"),
+        ("Halo?", Some("a-2"), "not_found"),
+        ("Halo?", None, "not_found"),
+    ] {
+        let (ack, _) = to_ada
+            .call(3, "send_message", message(content, client_id))
+            .await;
+        assert_eq!(ack["error"]["code"], code, "{client_id:?}");
+    }
+    assert_eq!(texts(&server, &ada, &bob).await, ["Halo!"]);
+    server.stop().await;
+}
+
 /// What somebody said who is gone was unread for ever: a mark of their chat was refused.
 #[tokio::test]
 async fn what_is_left_of_who_is_gone_can_be_marked_read() {

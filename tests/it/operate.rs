@@ -86,6 +86,10 @@ async fn everything(data: &Path, admin: &str, other: &str) {
     }
     let usage = command(data, &["user", "remove", "ada"], "").await;
     assert_eq!(usage.status.code(), Some(2));
+    let usage = command(data, &["room", "show", "Ops"], "").await;
+    assert_eq!(usage.status.code(), Some(2));
+    let usage = String::from_utf8(usage.stderr).unwrap();
+    assert!(usage.contains("give the room's id"), "{usage}");
 }
 
 #[tokio::test]
@@ -183,6 +187,69 @@ async fn no_command_but_that_of_the_first_account_makes_a_data_file() {
     assert!(said.ends_with(&new), "{said}");
     // It can be used while no server runs.
     says(&data, &["key", "add", "shop"], "").await;
+}
+
+/// The file was left behind, without an account in it.
+#[tokio::test]
+async fn a_first_account_that_is_refused_leaves_no_data_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("chatd.redb");
+    for (arguments, input, words) in [
+        (&["user", "add", "a b"][..], "password1", "username must be"),
+        (&["user", "add", "ada", "--name", "\n"], "password1", "name"),
+        (
+            &["user", "add", "ada", "--admin"],
+            "short",
+            "password must be",
+        ),
+        (&["user", "add", "ada"], "", "password must be"),
+    ] {
+        let error = fails(&data, arguments, input).await;
+        assert!(error.contains(words), "{error}");
+        let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+        assert!(left.is_empty(), "{arguments:?}: {left:?}");
+    }
+    let made = command(&data, &["user", "add", "ada"], "password1").await;
+    assert!(made.status.success() && data.exists());
+    // With an account in it the file stays, whatever is refused.
+    fails(&data, &["user", "add", "ada"], "password1").await;
+    assert!(says(&data, &["user", "list"], "").await.contains(" ada "));
+}
+
+/// The link began with `http://localhost`, where nobody listens.
+#[tokio::test]
+async fn a_reset_link_begins_with_the_address_at_which_the_server_listens() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("chatd.redb");
+    let reset = ["user", "reset-link", "ada"];
+    let server = Running::on(&data, &[], &[]).await;
+    says(&data, &["user", "add", "ada"], "password1").await;
+    let link = says(&data, &reset, "").await;
+    let expected = format!("http://{}/#/reset/", server.remote.address);
+    assert!(link.starts_with(&expected), "{link}");
+    server.stop().await;
+    // Beside a stopped one, at which it will by the same flags.
+    for (variables, expected) in [
+        (&[][..], "http://127.0.0.1:8080/#/reset/"),
+        (
+            &[("CHATD_HOST", "0.0.0.0"), ("CHATD_PORT", "8099")],
+            "http://localhost:8099/#/reset/",
+        ),
+        (
+            &[("CHATD_PUBLIC_URL", "https://chat.example.org")],
+            "https://chat.example.org/#/reset/",
+        ),
+    ] {
+        let made = command_with(&data, &reset, "", variables).await;
+        let link = String::from_utf8(made.stdout).unwrap();
+        assert!(link.starts_with(expected), "{link}");
+    }
+    let public = ["--public-url", "https://chat.example.org/x"];
+    let server = Running::on(&data, &public, &[]).await;
+    let link = says(&data, &reset, "").await;
+    let expected = "https://chat.example.org/x/#/reset/";
+    assert!(link.starts_with(expected), "{link}");
+    server.stop().await;
 }
 
 /// The warnings of a start are for who starts it; each command printed them anew.

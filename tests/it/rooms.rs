@@ -315,6 +315,87 @@ async fn marks_of_messages_with_reactions_are_stored_once_a_second_too() {
     server.stop().await;
 }
 
+/// A mark of a message that was not in memory any more was stored at once, however many came.
+#[tokio::test]
+async fn marks_of_messages_that_lie_on_disk_alone_are_stored_once_a_second_too() {
+    let mut config = config();
+    config.budget.newest_messages = 0;
+    let server = TestServer::with(config).await;
+    let (ada, bob) = server.two_people().await;
+    let room = room_of(&server, &[&ada, &bob], json!({})).await;
+    let mut sender = server.connect_second(&ada).await;
+    let mut ids = Vec::new();
+    for _ in 0..30 {
+        ids.push(say(&mut sender, room, json!({})).await["data"]["id"].clone());
+    }
+    let mut reader = server.connect_second(&bob).await;
+    let mut other = server.connect_second(&bob).await;
+    let marks = ids.iter().enumerate().map(|(place, id)| {
+        let event = json!(["mark_as_read", {"message_id": id}]);
+        format!("42{place}{event}")
+    });
+    reader.say_at_once(marks.collect::<Vec<_>>()).await;
+    let mut acks = 0;
+    while acks < ids.len() {
+        let text = reader.text().await;
+        if text.starts_with("43") {
+            assert!(text.contains(r#""success":true"#), "{text}");
+            acks += 1;
+        }
+    }
+    // How many seconds it took is the machine's; each has one.
+    let mut told = 0;
+    loop {
+        let event = other.event().await;
+        told += u32::from(event[0] == "room_read");
+        if event[1]["up_to"] == ids[29] {
+            break;
+        }
+    }
+    assert!((1..15).contains(&told), "{told} entries");
+    // What is no message of a room of theirs is refused as ever.
+    let carl = server.register("carl").await;
+    let mut stranger = server.connect_second(&carl).await;
+    for id in [ids[0].clone(), json!(1_000_000)] {
+        let mark = json!({"message_id": id});
+        let (ack, _) = stranger.call(1, "mark_as_read", mark).await;
+        assert_eq!(ack["error"]["code"], "not_found", "{ack}");
+    }
+    server.stop().await;
+}
+
+/// It left out what a chat held that notifies of nothing, which is not muted by that.
+#[tokio::test]
+async fn the_total_of_the_inbox_leaves_out_what_is_muted_and_nothing_else() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let room = room_of(&server, &[&ada, &bob], json!({})).await;
+    let mut sender = server.connect_second(&ada).await;
+    say(&mut sender, room, json!({})).await;
+    say(&mut sender, room, json!({"mentions": [bob.id]})).await;
+    let direct = json!({"receiver_id": bob.id, "content": "x"});
+    sender.call(2, "send_message", direct).await;
+    let (of_room, of_two) = (
+        format!("/api/rooms/{room}/me"),
+        format!("/api/chats/{}/me", ada.id),
+    );
+    let (past, future) = ("2020-01-01T00:00:00.000Z", "2100-01-01T00:00:00.000Z");
+    for (path, change, total) in [
+        (&of_room, json!({"notify": "none"}), 3),
+        (&of_two, json!({"notify": "none"}), 3),
+        (&of_room, json!({"notify": "mentions"}), 3),
+        (&of_room, json!({"muted_until": past}), 3),
+        (&of_room, json!({"muted_until": future}), 2),
+        (&of_two, json!({"muted_until": future}), 1),
+        (&of_room, json!({"muted_until": null}), 2),
+    ] {
+        ask(&server, &bob, "PATCH", path, change.clone()).await;
+        let inbox = server.get("/api/inbox", &bob.token).await;
+        assert_eq!(inbox["meta"]["unread_total"], total, "{path} {change}");
+    }
+    server.stop().await;
+}
+
 /// A member of a large room was found by their username alone, and not by the name that is shown.
 #[tokio::test]
 async fn members_are_found_by_a_part_of_either_name() {

@@ -2,6 +2,8 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::cli::values;
+
 /// Commands to a running server, or on the data file of a stopped one.
 #[derive(Subcommand)]
 pub(in crate::cli) enum Operate {
@@ -48,7 +50,7 @@ pub(in crate::cli) struct Erase {
     #[arg(long, value_name = "NAME")]
     pub(super) user: Option<String>,
     /// The message of this id
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_parser = values::message, value_name = "ID")]
     pub(super) message: Option<u64>,
 }
 
@@ -128,6 +130,7 @@ pub(in crate::cli) enum BotCommand {
         #[command(flatten)]
         whom: Whom,
         /// The key's number
+        #[arg(value_parser = values::bot_key)]
         key: Option<u64>,
     },
 }
@@ -140,11 +143,13 @@ pub(in crate::cli) enum RoomCommand {
     /// Show how a room is described
     Show {
         /// The room's id
+        #[arg(value_parser = values::room)]
         room: u64,
     },
     /// List the members of a room
     Members {
         /// The room's id
+        #[arg(value_parser = values::room)]
         room: u64,
     },
 }
@@ -172,6 +177,7 @@ pub(in crate::cli) enum KeyCommand {
     /// Take a key back
     Revoke {
         /// The key's number
+        #[arg(value_parser = values::backend_key)]
         key: u64,
     },
 }

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::commands::{By, Whom};
 use super::run::say;
 use crate::cli::output::shown;
-use crate::model::MAX_ID;
+use crate::cli::values::id_of;
 
 /// Accounts that are asked for at once.
 const PAGE: usize = 500;
@@ -38,13 +38,6 @@ impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} (id {})", shown(&self.name), self.id)
     }
-}
-
-/// The id that a text is: digits alone, and no more of them than an id has.
-fn id_of(text: &str) -> Option<u64> {
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let id = text.parse().ok().filter(|id| *id <= MAX_ID);
-    id.filter(|_| digits)
 }
 
 /// Speaks to the server as its operator.
@@ -97,6 +90,13 @@ impl Operator {
     ) -> Result<Value, String> {
         let path = format!("/api/admin/users/{}", account.id);
         self.ask(Method::PATCH, &path, change).await
+    }
+
+    /// Returns whether it is sure that there is no account.
+    pub(super) async fn has_nobody(&mut self) -> bool {
+        let path = "/api/admin/users?limit=1";
+        let found = self.ask(Method::GET, path, Value::Null).await;
+        found.is_ok_and(|found| found.as_array().is_some_and(Vec::is_empty))
     }
 
     /// Whether what a deleted account said is still being erased.
@@ -195,6 +195,7 @@ impl Operator {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::MAX_ID;
 
     #[test]
     fn an_id_is_digits_alone() {

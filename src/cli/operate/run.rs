@@ -2,6 +2,7 @@
 //! itself while none runs.
 
 use std::io::{ErrorKind, IsTerminal, Write};
+use std::path::Path;
 
 use hyper::Method;
 use serde_json::{Value, json};
@@ -25,7 +26,7 @@ const PIPE_BYTES: usize = 64 << 10;
 pub(in crate::cli) async fn run(command: &Operate, flags: &Flags) -> Result<(), String> {
     match control::connect(&flags.data).await {
         Ok(stream) => {
-            act(command, Operator::over(stream).await?).await?;
+            act(command, &mut Operator::over(stream).await?).await?;
             match command {
                 Operate::Erase(_) => say(
                     "its bytes leave the data file within --erase-within, or at once by chatd compact",
@@ -88,7 +89,13 @@ async fn beside_a_stopped_server(command: &Operate, flags: &Flags) -> Result<(),
         // Until the file is open nothing is asked, so that no password is typed in vain.
         let done = match is_ready.await {
             Ok(()) => match Operator::over(ours).await {
-                Ok(operator) => act(command, operator).await,
+                Ok(mut operator) => {
+                    let done = act(command, &mut operator).await;
+                    if is_new && done.is_err() {
+                        unmake(&flags.data, &mut operator).await;
+                    }
+                    done
+                }
                 Err(error) => Err(error),
             },
             Err(_) => Ok(()),
@@ -112,7 +119,17 @@ async fn beside_a_stopped_server(command: &Operate, flags: &Flags) -> Result<(),
     }
 }
 
-async fn act(command: &Operate, mut operator: Operator) -> Result<(), String> {
+/// Takes a data file away that was made in vain, while it is ours alone: what was made for a first
+/// account is not to stay where there is none.
+async fn unmake(data: &Path, operator: &mut Operator) {
+    if operator.has_nobody().await
+        && let Err(error) = std::fs::remove_file(data)
+    {
+        tracing::debug!(%error, "a data file without accounts could not be removed");
+    }
+}
+
+async fn act(command: &Operate, operator: &mut Operator) -> Result<(), String> {
     match command {
         Operate::Token { whom } => {
             let account = operator.find(whom).await?;
@@ -124,12 +141,12 @@ async fn act(command: &Operate, mut operator: Operator) -> Result<(), String> {
             }
             say(token["token"].as_str().unwrap_or_default())
         }
-        Operate::Erase(erase) => erase.act(&mut operator).await,
-        Operate::Key(command) => keys::act(command, &mut operator).await,
-        Operate::Hook(command) => hooks::act(command, &mut operator).await,
-        Operate::Room(command) => rooms::act(command, &mut operator).await,
-        Operate::Bot(command) => bots::act(command, &mut operator).await,
-        Operate::User(command) => users::act(command, &mut operator).await,
+        Operate::Erase(erase) => erase.act(operator).await,
+        Operate::Key(command) => keys::act(command, operator).await,
+        Operate::Hook(command) => hooks::act(command, operator).await,
+        Operate::Room(command) => rooms::act(command, operator).await,
+        Operate::Bot(command) => bots::act(command, operator).await,
+        Operate::User(command) => users::act(command, operator).await,
     }
 }
 
@@ -146,8 +163,6 @@ pub(super) fn say(line: &str) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use clap::Parser;
 
     use super::*;

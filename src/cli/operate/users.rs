@@ -45,7 +45,7 @@ pub(super) async fn act(command: &UserCommand, operator: &mut Operator) -> Resul
             if std::io::stderr().is_terminal() {
                 let _ = writeln!(
                     std::io::stderr(),
-                    "a link for {account}, good once and for 24 hours; without --public-url put the server's own address before /#/:"
+                    "a link for {account}, good once and for 24 hours; if people reach the server by another address, put that before /#/ or give it as --public-url:"
                 );
             }
             say(link["url"].as_str().unwrap_or_default())

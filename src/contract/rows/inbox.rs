@@ -209,7 +209,7 @@ pub(crate) struct InboxMeta {
     /// Given as `before`, it continues the list; absent at its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) next_before: Option<String>,
-    /// How many messages are unread in all chats; of those that are silent, how many mention the
+    /// How many messages are unread in all chats; of those that are muted, how many mention the
     /// caller.
     pub(crate) unread_total: u64,
 }

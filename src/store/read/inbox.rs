@@ -8,7 +8,7 @@ use super::page::{Filled, Page};
 use super::present;
 use super::rooms::{MyRoom, RoomMessage, RoomMessages, newest_of};
 use super::snapshot::{Snapshot, SnapshotLog};
-use crate::model::{ChatSettings, EntryId, Notify, Room, Timestamp, User, UserId};
+use crate::model::{ChatSettings, EntryId, Room, Timestamp, User, UserId};
 use crate::store::error::ReadError;
 use crate::store::state::State;
 use crate::store::talk::conversation::Conversation;
@@ -61,12 +61,6 @@ enum Chat {
     Room(MyRoom, Option<RoomMessages>),
 }
 
-/// Returns whether a chat of so many members is not to be heard at this time.
-fn is_silent(settings: ChatSettings, members: u64, now: Timestamp) -> bool {
-    let is_muted = settings.muted_until.is_some_and(|until| now < until);
-    is_muted || settings.notify_in(members) == Notify::None
-}
-
 impl Snapshot<'_> {
     /// Returns a person's chats, newest first: those that stand after the place `before`. And how
     /// many messages are unread in all of their chats; of those that are muted at this time, how
@@ -102,7 +96,7 @@ impl Snapshot<'_> {
     }
 
     /// Finds the chats of two that stand before this place, the newest first. And how many messages
-    /// are unread in all of those that are heard.
+    /// are unread in all of those that are not muted.
     fn found_of_two(
         &self,
         now: Timestamp,
@@ -119,7 +113,7 @@ impl Snapshot<'_> {
             let settings = state.rooms.settings(user, peer);
             let unread = conversation.pair.place(user);
             let unread = unread.map_or(0, |place| conversation.unread(place));
-            total += match is_silent(settings, 2, now) {
+            total += match settings.is_muted(now) {
                 true => 0,
                 false => unread,
             };
@@ -146,7 +140,7 @@ impl Snapshot<'_> {
     }
 
     /// Finds the rooms that stand before this place. Returns how many messages are unread in all of
-    /// those that are heard; of those that are not, how many mention the person.
+    /// those that are not muted; of those that are, how many mention the person.
     fn find_rooms(
         &self,
         now: Timestamp,
@@ -160,7 +154,7 @@ impl Snapshot<'_> {
                 notify: Some(mine.notify),
                 muted_until: mine.muted_until,
             };
-            total += match is_silent(settings, mine.room.member_count, now) {
+            total += match settings.is_muted(now) {
                 true => mine.mention_count,
                 false => mine.unread_count,
             };

@@ -411,7 +411,7 @@ impl<'a> Staging<'a> {
             }
             Address::AnyMessage(message) => {
                 if let Some(room) = self.room_of(talk.author, message)? {
-                    return self.talk_in_room(now, talk, room);
+                    return Ok(Outcome::InRoom(room));
                 }
             }
             Address::Person(_) | Address::Message(_) => {}
@@ -440,6 +440,7 @@ impl<'a> Staging<'a> {
             Named::New(name) => name,
         };
         // One that was sent before is given again, whatever became of the two since.
+        self.check_receiver(talk)?;
         self.check_talk(talk.author, pair, &talk.act)?;
         self.check_reply(&talk.act)?;
         let id = match known {
@@ -646,8 +647,9 @@ impl<'a> Staging<'a> {
                     return Err(PeopleRefusal::NoSuchUser.into());
                 }
                 let known = self.conversation_id(pair);
-                // What is left of somebody who is gone can still be marked read.
-                let is_left = known.is_some() && talk.act.is_mark();
+                // What is left of somebody who is gone can still be marked read, and what was sent
+                // to them before is given again.
+                let is_left = known.is_some() && (talk.act.is_mark() || talk.act.is_named());
                 if !is_left && !self.has_user(peer) {
                     return Err(match known {
                         Some(_) => PeopleRefusal::NoSuchUser.into(),
@@ -670,6 +672,16 @@ impl<'a> Staging<'a> {
                 let known = self.conversation(id).ok_or(TalkRefusal::NoSuchMessage)?;
                 Ok((Some(id), known.pair))
             }
+        }
+    }
+
+    /// Refuses to send something to somebody who is gone.
+    fn check_receiver(&self, talk: &Talk) -> Result<(), ReadError> {
+        match talk.address {
+            Address::Person(peer) if !talk.act.is_mark() && !self.has_user(peer) => {
+                Err(PeopleRefusal::NoSuchUser.into())
+            }
+            _ => Ok(()),
         }
     }
 

@@ -17,6 +17,8 @@ import { clone, part } from '../lib/template.js'
 const MOST = 10
 
 export class FileTray extends HTMLElement {
+  /** So many of those that were chosen last had no room. */
+  leftOut = 0
   /** @type {Map<ChatKey | null, Chosen[]>} */
   #chosen = new Map()
   /** @type {ChatKey | null} */
@@ -30,12 +32,15 @@ export class FileTray extends HTMLElement {
   /** Shows what was chosen in a chat. @param {ChatKey | null} key */
   show(key) {
     this.#key = key
+    this.leftOut = 0
     this.#render()
   }
 
   /** @param {Iterable<File>} files */
   add(files) {
-    const all = [...this.#here, ...[...files].map(file => this.#choose(file))].slice(0, MOST)
+    const here = this.#here, chosen = [...files], room = MOST - here.length
+    this.leftOut = Math.max(0, chosen.length - room)
+    const all = [...here, ...chosen.slice(0, room).map(file => this.#choose(file))]
     this.#chosen.set(this.#key, all)
     this.#render()
     for (const one of all) if (!one.about) this.#look(one)
@@ -48,6 +53,7 @@ export class FileTray extends HTMLElement {
   async take() {
     const all = this.#here
     this.#chosen.delete(this.#key)
+    this.leftOut = 0
     this.#render()
     await Promise.all(all.map(one => this.#look(one)))
     return {
@@ -75,6 +81,7 @@ export class FileTray extends HTMLElement {
     leave.setAttribute('aria-label', t('leaveOut', { name: file.name }))
     leave.addEventListener('click', () => {
       this.#chosen.set(this.#key, this.#here.filter(one => one.chip !== chip))
+      this.leftOut = 0
       this.#render()
       this.dispatchEvent(new Event('left'))
     })

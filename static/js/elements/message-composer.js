@@ -241,8 +241,11 @@ export class MessageComposer extends ChatPart {
 
   /** @param {Event} event @param {DataTransfer | null} transfer */
   #takeFiles(event, transfer) {
-    if (!transfer?.files.length || this.#edited) return
-    event.preventDefault()
+    if (!transfer?.files.length) return
+    // An edit takes none. A text that is pasted beside them is for the field; what is dropped would
+    // be opened in the place of the page.
+    if (!this.#edited || event.type === 'drop') event.preventDefault()
+    if (this.#edited) return
     this.#attach(transfer.files)
   }
 
@@ -255,7 +258,10 @@ export class MessageComposer extends ChatPart {
       const tray = new FileTray()
       part(this, 'note').before(tray)
       tray.show(this.key)
-      tray.addEventListener('left', () => this.#text.focus())
+      tray.addEventListener('left', () => {
+        this.#note()
+        this.#text.focus()
+      })
       return tray
     })
     // Asked for again, it may come.
@@ -263,6 +269,7 @@ export class MessageComposer extends ChatPart {
     const { key } = this
     this.#files = await this.#tray
     if (this.key === key) this.#files.add(chosen)
+    this.#note()
     this.#text.focus()
   }
 
@@ -289,6 +296,7 @@ export class MessageComposer extends ChatPart {
     if (alone) send({})
     // As soon as it is known how large the pictures are.
     else this.#files?.take().then(send)
+    this.#note()
     this.#text.focus()
   }
 
@@ -320,15 +328,17 @@ export class MessageComposer extends ChatPart {
   }
 
   /**
-   * Mentions the limit of length when it is near, the wait when the server asks for one, and why an
-   * edit was refused.
+   * Mentions the limit of length when it is near, the wait when the server asks for one, files that
+   * had no room, and why an edit was refused.
    */
   #note() {
     const left = this.maxChars - [...this.#text.value].length
     const wait = Math.ceil((this.store.sendsAgainAt - Date.now()) / 1000)
+    const leftOut = this.#files?.leftOut ?? 0
     const note = part(this, 'note')
     note.textContent = left < 0 ? t('tooLong', { count: -left })
       : this.#refusal ? errorText(this.#refusal)
+      : leftOut > 0 ? t('filesLeftOut', { count: leftOut })
       : wait > 0 ? t('tooFast', { count: wait })
       : left <= MENTION_LIMIT ? t('charactersLeft', { count: left }) : ''
     note.classList.toggle('too-long', left < 0 || this.#refusal !== '')

@@ -170,6 +170,9 @@ export const en = {
   attach: 'Attach files',
   files: 'Files',
   leaveOut: 'Leave {name} out',
+  filesLeftOut: {
+    one: 'A message holds 10 files: {count} was left out.', other: 'A message holds 10 files: {count} were left out.',
+  },
   describe: 'Describe the picture',
   describeNamed: 'Description of {name}',
   takePicture: 'Take a picture',

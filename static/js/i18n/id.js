@@ -168,6 +168,7 @@ export const id = {
   attach: 'Lampirkan berkas',
   files: 'Berkas',
   leaveOut: 'Batalkan {name}',
+  filesLeftOut: { other: 'Satu pesan memuat 10 berkas: {count} berkas tidak disertakan.' },
   describe: 'Jelaskan gambar ini',
   describeNamed: 'Penjelasan {name}',
   takePicture: 'Ambil foto',
