@@ -10,7 +10,8 @@
 //! copy.rs       copying the folder for a backup, and holding it against the data file;
 //!               archive.rs: the same as one archive
 //! folder.rs     where the bytes lie
-//! kind.rs, clean.rs, exif.rs, boxes.rs, items.rs, samples.rs, mp3.rs, ogg.rs, webm.rs
+//! kind.rs, clean.rs, exif.rs, boxes.rs, items.rs, samples.rs, mp3.rs,
+//! ogg.rs, flac.rs, script.rs, matroska.rs
 //!               what bytes say of themselves
 //! ```
 //!
@@ -26,20 +27,22 @@ mod copy;
 mod error;
 mod exif;
 mod finish;
+mod flac;
 mod folder;
 mod items;
 mod janitor;
 mod kind;
+mod matroska;
 mod mp3;
 mod ogg;
 mod places;
 mod quota;
 mod reading;
 mod samples;
+mod script;
 mod session;
 mod upload;
 mod verbs;
-mod webm;
 
 pub use archive::Archive;
 pub use copy::{Copying, FolderLock, Lacking, Spare, copy_files, describe_file, verify_files};

@@ -1005,14 +1005,34 @@ async fn recorded_sound_and_film_lose_what_they_tell_of_their_maker_and_a_pdf_st
     let tracks = element(b"\x16\x54\xae\x6b", &element(b"\xae", &track));
     let cluster = element(b"\x1f\x43\xb6\x75", &element(b"\xa3", b"\x81\0\0\x80sound"));
     let tags = element(b"\x12\x54\xc3\x67", SECRET);
-    let webm = [
-        &b"\x1a\x45\xdf\xa3\x87\x42\x82\x84webm"[..],
-        b"\x18\x53\x80\x67\x01\xff\xff\xff\xff\xff\xff\xff",
-        &tracks,
-        &cluster,
-        &tags,
+    let film = |head: &[u8], before: &[u8]| {
+        let segment = b"\x18\x53\x80\x67\x01\xff\xff\xff\xff\xff\xff\xff";
+        let parts = [
+            &b"\x1a\x45\xdf\xa3"[..],
+            head,
+            segment,
+            before,
+            &tracks,
+            &cluster,
+            &tags,
+        ];
+        parts.concat()
+    };
+    let webm = film(b"\x87\x42\x82\x84webm", b"");
+    let info = [
+        element(b"\x44\x61", &[1, 2, 3, 4, 5, 6, 7, 8]),
+        element(b"\x7b\xa9", SECRET),
     ];
-    let webm = webm.concat();
+    let font = [
+        element(b"\x46\x6e", SECRET),
+        element(b"\x46\x60", b"font/ttf"),
+        element(b"\x46\x5c", SECRET),
+    ];
+    let before = [
+        element(b"\x15\x49\xa9\x66", &info.concat()),
+        element(b"\x19\x41\xa4\x69", &element(b"\x61\xa7", &font.concat())),
+    ];
+    let matroska = film(b"\x8b\x42\x82\x88matroska", &before.concat());
     let pdf = [b"%PDF-1.7 /Author (", SECRET, b")"].concat();
     let opened = async |name: &str, bytes: Vec<u8>| {
         let file = upload(&server, &ada, name, bytes).await;
@@ -1032,6 +1052,10 @@ async fn recorded_sound_and_film_lose_what_they_tell_of_their_maker_and_a_pdf_st
     let (kind, how, bytes) = opened("memo.webm", webm.clone()).await;
     assert_eq!((&*kind, &*how), ("video/webm", "inline"));
     assert!(bytes.len() == webm.len() && !contains(&bytes));
+    assert!(bytes.windows(5).any(|part| part == b"sound"));
+    let (kind, how, bytes) = opened("memo.mkv", matroska.clone()).await;
+    assert_eq!((&*kind, &*how), ("application/octet-stream", "attachment"));
+    assert!(bytes.len() == matroska.len() && !contains(&bytes));
     assert!(bytes.windows(5).any(|part| part == b"sound"));
     let (kind, how, bytes) = opened("paper.pdf", pdf.clone()).await;
     assert_eq!((&*kind, &*how), ("application/pdf", "attachment"));
