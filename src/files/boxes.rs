@@ -150,9 +150,9 @@ pub(super) fn places(file: &mut dyn Source, from: u64, end: u64) -> Result<Vec<P
     }
 }
 
-/// The boxes of a level up to where it is damaged, which is told too. The bytes of a film may be
-/// cut off.
-fn some_places(
+/// The boxes of a level up to where it is damaged, which is told too. The bytes of a film, or of a
+/// picture of JPEG XL, may be cut off.
+pub(super) fn some_places(
     file: &mut dyn Source,
     from: u64,
     end: u64,
@@ -176,7 +176,7 @@ fn some_places(
             length => (length.into(), 8),
         };
         let next = start.saturating_add(length);
-        let is_cut = next > end && kind != *b"mdat";
+        let is_cut = next > end && !matches!(&kind, b"mdat" | b"jxlc" | b"jxlp");
         if length < head_bytes || is_cut {
             break;
         }

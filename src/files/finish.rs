@@ -8,8 +8,10 @@ use super::FileError;
 use super::boxes::{Medium, Sides, clean_boxes};
 use super::clean::{CleanError, clean};
 use super::folder::{Folder, Part};
-use super::kind::{HEAD_BYTES, is_matroska, is_picture_in_boxes, kind_of};
+use super::jxl::clean_jxl;
+use super::kind::{HEAD_BYTES, is_jxl, is_matroska, is_picture_in_boxes, is_tiff, kind_of};
 use super::matroska::clean_matroska;
+use super::tiff::clean_tiff;
 use super::upload::MAX_PREVIEW_BYTES;
 use crate::model::{FileId, FileKind};
 use crate::store::{FileContent, Preview};
@@ -134,6 +136,8 @@ fn cleaner_of(head: &[u8]) -> Option<Cleaner> {
         Some(true) => Some(|file, length| clean_boxes(file, length, true)),
         Some(false) => Some(|file, length| clean_boxes(file, length, false)),
         None if is_matroska(head) => Some(clean_matroska),
+        None if is_jxl(head) => Some(clean_jxl),
+        None if is_tiff(head) => Some(clean_tiff),
         None => None,
     }
 }

@@ -106,6 +106,17 @@ fn is_of_type(rest: &[u8], doc_type: &[u8]) -> bool {
     head.windows(doc_type.len()).any(|part| part == doc_type)
 }
 
+/// Returns whether a picture of TIFF begins so, or a raw one that has its form.
+pub(super) fn is_tiff(head: &[u8]) -> bool {
+    head.starts_with(b"II*\0") || head.starts_with(b"MM\0*")
+}
+
+/// Returns whether a picture of JPEG XL in boxes begins so (ISO 18181-2). One that has none is
+/// nothing but the picture.
+pub(super) fn is_jxl(head: &[u8]) -> bool {
+    head.starts_with(b"\0\0\0\x0cJXL \r\n\x87\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,6 +155,20 @@ mod tests {
         ];
         for (head, is_one) in cases {
             assert_eq!(is_matroska(head), is_one, "{head:?}");
+        }
+    }
+
+    #[test]
+    fn pictures_that_are_cleaned_and_not_shown_are_known_too() {
+        for (head, of_tiff, of_jxl) in [
+            (&b"II*\0\x08\0\0\0"[..], true, false),
+            (b"MM\0*\0\0\0\x08", true, false),
+            (b"II+\0\x08\0\0\0", false, false),
+            (b"\0\0\0\x0cJXL \r\n\x87\n", false, true),
+            (b"\xff\x0a", false, false),
+        ] {
+            assert_eq!((is_tiff(head), is_jxl(head)), (of_tiff, of_jxl), "{head:?}");
+            assert_eq!(kind_of(head), FileKind::Other);
         }
     }
 

@@ -10,7 +10,7 @@
 //! copy.rs       copying the folder for a backup, and holding it against the data file;
 //!               archive.rs: the same as one archive
 //! folder.rs     where the bytes lie
-//! kind.rs, clean.rs, exif.rs, boxes.rs, items.rs, samples.rs, mp3.rs,
+//! kind.rs, clean.rs, exif.rs, boxes.rs, items.rs, samples.rs, jxl.rs, tiff.rs, mp3.rs,
 //! ogg.rs, flac.rs, script.rs, matroska.rs
 //!               what bytes say of themselves
 //! ```
@@ -31,6 +31,7 @@ mod flac;
 mod folder;
 mod items;
 mod janitor;
+mod jxl;
 mod kind;
 mod matroska;
 mod mp3;
@@ -41,6 +42,7 @@ mod reading;
 mod samples;
 mod script;
 mod session;
+mod tiff;
 mod upload;
 mod verbs;
 
