@@ -51,7 +51,7 @@ pub use copy::{Copying, FolderLock, Lacking, Spare, copy_files, describe_file, v
 pub use error::FileError;
 pub use places::Uploader;
 pub use reading::OpenFile;
-pub use upload::{Appended, MAX_PICTURE_BYTES, MAX_PREVIEW_BYTES};
+pub use upload::{MAX_PICTURE_BYTES, MAX_PREVIEW_BYTES};
 pub use verbs::{DEFAULT_MAX_FILE, Files, FilesConfig};
 
 pub use crate::store::{FileContent, FileStage, StoredFile};

@@ -477,6 +477,59 @@ async fn an_upload_by_tus_goes_on_over_a_restart_and_is_whole() {
     server.stop().await;
 }
 
+/// Of a picture that lost its notes the length was told that it had then: clients that lost the
+/// last answer took it for another file, or went on to send what was left.
+#[tokio::test]
+async fn an_upload_is_as_long_as_what_was_sent_though_some_of_it_is_cut_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = TestServer::with(in_folder(folder.path())).await;
+    let ada = server.register("ada").await;
+    let picture = [
+        &b"GIF89a\x01\0\x01\0\0\0\0"[..],
+        b"\x21\xfe\x0dgarden of Ada\0",
+        b"\x2c\0\0\0\0\x01\0\x01\0\0\x02\x02\x44\x01\0\x3b",
+    ]
+    .concat();
+    let length = picture.len().to_string();
+    let begin = [("upload-length", length.as_str())];
+    let made = tus(&server, &ada, ("POST", "/api/uploads"), &begin, "").await;
+    let location = format!("/api/{}", said(&made, "location"));
+    let stream = (
+        "content-type",
+        "Application/offset+octet-stream; charset=utf-8",
+    );
+    let whole = tus(
+        &server,
+        &ada,
+        ("PATCH", &location),
+        &[("upload-offset", "0"), stream],
+        picture.clone(),
+    )
+    .await;
+    assert_eq!(whole.status(), 204, "{whole:?}");
+    let id = said(&whole, "upload-file").to_owned();
+    let told = |answer: &Response<Bytes>| {
+        let [offset, length] = ["upload-offset", "upload-length"].map(|name| said(answer, name));
+        [offset.to_owned(), length.to_owned()]
+    };
+    let all = [length.clone(), length.clone()];
+    assert_eq!(told(&whole), all);
+    server.stop().await;
+    let server = TestServer::with(in_folder(folder.path())).await;
+    let head = tus(&server, &ada, ("HEAD", &location), &[], "").await;
+    assert_eq!(told(&head), all);
+    // Some send what is left, even where nothing is.
+    let end = [("upload-offset", length.as_str()), stream];
+    let rest = tus(&server, &ada, ("PATCH", &location), &end, "").await;
+    assert_eq!(rest.status(), 204, "{rest:?}");
+    assert_eq!((told(&rest), said(&rest, "upload-file")), (all, &*id));
+    let more = tus(&server, &ada, ("PATCH", &location), &end, "x").await;
+    assert_eq!(more.status(), 409);
+    let file = place(&folder.path().join("files"), &json!(id));
+    assert!(std::fs::read(file).unwrap().len() < picture.len());
+    server.stop().await;
+}
+
 /// Starts to send an upload's bytes and stops; gives the connection once the server waits for more.
 async fn trickle(server: &Remote, person: &Person) -> (String, tokio::net::TcpStream) {
     let length = ("upload-length", "1000000");
