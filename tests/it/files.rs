@@ -662,6 +662,28 @@ async fn pages_of_allowed_origins_may_upload_and_read_what_tus_says() {
     server.stop().await;
 }
 
+/// `curl -F file=@trip.jpg`: the bounds of the form's parts were kept around the picture.
+#[tokio::test]
+async fn a_form_with_a_file_in_it_is_not_kept_as_the_file() {
+    let server = TestServer::start().await;
+    let ada = server.register("ada").await;
+    let form = "--x\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\na\r\n--x--\r\n";
+    let post = ("POST", "/api/uploads?name=a.txt");
+    for kind in [
+        "multipart/form-data; boundary=x",
+        "Multipart/Form-Data; boundary=x",
+    ] {
+        let refused = tus(&server, &ada, post, &[("content-type", kind)], form).await;
+        let wanted = (415, "unsupported_type".to_owned());
+        assert_eq!((refused.status().as_u16(), code(&refused)), wanted);
+    }
+    // What curl says of any body that it is given.
+    let kind = ("content-type", "application/x-www-form-urlencoded");
+    let taken = tus(&server, &ada, post, &[kind], "a").await;
+    assert_eq!(taken.status(), 201);
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn what_may_not_be_sent_is_refused_with_its_code() {
     let folder = tempfile::tempdir().unwrap();

@@ -108,6 +108,15 @@ fn is_of_type(headers: &HeaderMap, wanted: &str) -> bool {
     kind.eq_ignore_ascii_case(wanted)
 }
 
+/// Refuses a form with a file in it: all of it would be kept as the file, which no program opens.
+fn is_no_form(headers: &HeaderMap) -> Result<(), ApiError> {
+    if !is_of_type(headers, "multipart/form-data") {
+        return Ok(());
+    }
+    let message = "the body must be the file itself, not a form with it";
+    Err(Refusal::new(Code::UnsupportedType, message).into())
+}
+
 /// Refuses another version of the protocol.
 fn speaks_tus(headers: &HeaderMap) -> Result<(), ApiError> {
     match headers.get(RESUMABLE) {
@@ -192,6 +201,7 @@ async fn whole(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
     let now = (app.clock)();
+    is_no_form(request.headers())?;
     let length = content_length(&request)?;
     let id = app.files.begin(now, caller, name, length, None).await?.id;
     if length > 0
