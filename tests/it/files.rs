@@ -251,6 +251,11 @@ async fn a_part_of_a_file_is_served_and_what_the_client_has_is_not_sent_again() 
         let answer = ask(&server, get, &[("if-match", wanted)], "").await;
         assert_eq!(answer.status(), status, "{wanted}");
     }
+    // By the same URL the next one asks for all of it.
+    for asked in [("range", "bytes=10-"), ("if-match", "\"other\"")] {
+        let refused = ask(&server, get, &[asked], "").await;
+        assert_eq!(said(&refused, "cache-control"), "no-store", "{asked:?}");
+    }
     for wrong in [
         path.replace("k=", "k=1"),
         path.split('?').next().unwrap().to_owned(),
