@@ -242,6 +242,8 @@ export class MessageComposer extends ChatPart {
   /** @param {Event} event @param {DataTransfer | null} transfer */
   #takeFiles(event, transfer) {
     if (!transfer?.files.length || this.#edited) return
+    // Of what is copied from a table or a document, programs put a picture beside the text.
+    if (event.type === 'paste' && ['text/plain', 'text/html'].every(type => transfer.types.includes(type))) return
     event.preventDefault()
     this.#attach(transfer.files)
   }
