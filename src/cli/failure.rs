@@ -132,7 +132,8 @@ pub(super) fn usage(error: &clap::Error) -> String {
         .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
         .filter(|line| !line.is_empty());
     let said: Vec<&str> = said.collect();
-    let said = without_logins(&said.join("; "));
+    // What is listed below a colon stands behind it.
+    let said = without_logins(&said.join("; ").replace(":; ", ": "));
     format!(
         "{}; see chatd --help",
         said.strip_prefix("error: ").unwrap_or(&said)
@@ -162,6 +163,19 @@ pub(super) fn without_logins(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::store::StoreError;
+
+    #[test]
+    fn what_is_missing_is_named_in_one_line() {
+        let command = clap::Command::new("chatd").args([
+            clap::Arg::new("FILE").required(true),
+            clap::Arg::new("TO").required(true),
+        ]);
+        let error = command.try_get_matches_from(["chatd"]).unwrap_err();
+        assert_eq!(
+            usage(&error),
+            "the following required arguments were not provided: <FILE>; <TO>; see chatd --help"
+        );
+    }
 
     #[test]
     fn the_password_of_a_url_is_in_no_error() {

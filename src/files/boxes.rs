@@ -7,6 +7,7 @@
 use std::io::{Read, Seek, SeekFrom, Write};
 
 use super::clean::CleanError;
+use super::flac::blank_flac;
 use super::items::clean_items;
 use super::samples::samples_of;
 
@@ -14,6 +15,9 @@ use super::samples::samples_of;
 const MAX_DEPTH: u32 = 8;
 /// More boxes of one level than any file has: a film in pieces of a second, for nine hours.
 const MAX_BOXES: usize = 1 << 16;
+
+/// 16 MiB: metadata of FLAC with the largest picture in it.
+const MAX_METADATA: u64 = 16 << 20;
 
 /// What boxes are read from.
 pub(super) trait Source: Read + Seek {}
@@ -146,9 +150,9 @@ pub(super) fn places(file: &mut dyn Source, from: u64, end: u64) -> Result<Vec<P
     }
 }
 
-/// The boxes of a level up to where it is damaged, which is told too. The bytes of a film may be
-/// cut off.
-fn some_places(
+/// The boxes of a level up to where it is damaged, which is told too. The bytes of a film, or of a
+/// picture of JPEG XL, may be cut off.
+pub(super) fn some_places(
     file: &mut dyn Source,
     from: u64,
     end: u64,
@@ -172,7 +176,7 @@ fn some_places(
             length => (length.into(), 8),
         };
         let next = start.saturating_add(length);
-        let is_cut = next > end && kind != *b"mdat";
+        let is_cut = next > end && !matches!(&kind, b"mdat" | b"jxlc" | b"jxlp");
         if length < head_bytes || is_cut {
             break;
         }
@@ -248,10 +252,10 @@ fn known_within(kind: [u8; 4]) -> &'static [&'static [u8; 4]] {
 /// The tracks that are seen or heard.
 const SHOWN: [&[u8; 4]; 4] = [b"vide", b"soun", b"pict", b"auxv"];
 /// What a sample of pictures or of sound is described by.
-const CODECS: [&[u8; 4]; 28] = [
+const CODECS: [&[u8; 4]; 27] = [
     b"avcC", b"hvcC", b"av1C", b"vpcC", b"dvcC", b"dvvC", b"esds", b"colr", b"pasp", b"clap",
     b"btrt", b"fiel", b"gama", b"mdcv", b"clli", b"SmDm", b"CoLL", b"hvcE", b"lhvC", b"amve",
-    b"dOps", b"dac3", b"dec3", b"dfLa", b"alac", b"chnl", b"wave", b"chan",
+    b"dOps", b"dac3", b"dec3", b"alac", b"chnl", b"wave", b"chan",
 ];
 
 /// Keeps what is known within a box, and blanks what is not. `handler` is the kind of the track
@@ -388,11 +392,25 @@ fn clean_descriptions(
             _ => return Err(CleanError::Malformed),
         };
         for part in places(file, entry.content + inner, entry.end)? {
-            if !CODECS.contains(&&part.kind) {
-                blank(file, part)?;
+            match &part.kind {
+                b"dfLa" => clean_flac(file, part)?,
+                kind if CODECS.contains(&kind) => {}
+                _ => blank(file, part)?,
             }
         }
     }
+    Ok(())
+}
+
+/// Cleans the metadata of FLAC behind its version, or blanks it.
+fn clean_flac(file: &mut dyn Medium, place: Place) -> Result<(), CleanError> {
+    let told = content(file, place, MAX_METADATA);
+    let mut told = or_blank(file, place, told)?;
+    if !told.get_mut(4..).is_some_and(blank_flac) {
+        return blank(file, place);
+    }
+    file.seek(SeekFrom::Start(place.content))?;
+    file.write_all(&told)?;
     Ok(())
 }
 

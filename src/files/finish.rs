@@ -5,12 +5,14 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Cursor, Read, Seek, SeekFrom, Write};
 
 use super::FileError;
-use super::boxes::clean_boxes;
+use super::boxes::{Medium, Sides, clean_boxes};
 use super::clean::{CleanError, clean};
 use super::folder::{Folder, Part};
-use super::kind::{HEAD_BYTES, is_picture_in_boxes, kind_of};
+use super::jxl::clean_jxl;
+use super::kind::{HEAD_BYTES, is_jxl, is_matroska, is_picture_in_boxes, is_tiff, kind_of};
+use super::matroska::clean_matroska;
+use super::tiff::clean_tiff;
 use super::upload::MAX_PREVIEW_BYTES;
-use super::webm::clean_webm;
 use crate::model::{FileId, FileKind};
 use crate::store::{FileContent, Preview};
 
@@ -51,14 +53,10 @@ impl Folder {
         let head = head_of(part)?;
         let kind = kind_of(&head);
         let copy = self.create(id, Part::New)?;
-        let cleaned = if let Some(is_picture) = is_picture_in_boxes(&head) {
+        let cleaned = if let Some(clean_there) = cleaner_of(&head) {
             copy_all(part, &copy)?;
             let length = copy.metadata()?.len();
-            Some(clean_boxes(&mut &copy, length, is_picture))
-        } else if kind == FileKind::Webm {
-            copy_all(part, &copy)?;
-            let length = copy.metadata()?.len();
-            Some(clean_webm(&mut &copy, length))
+            Some(clean_there(&mut &copy, length))
         } else {
             let mut out = BufWriter::with_capacity(COPY_BYTES, &copy);
             let mut input = BufReader::with_capacity(COPY_BYTES, part);
@@ -87,12 +85,9 @@ impl Folder {
         let head = head_of(&whole)?;
         let kind = kind_of(&head);
         // It is clean already, so nothing is written.
-        let cleaned = if let Some(is_picture) = is_picture_in_boxes(&head) {
+        let cleaned = if let Some(clean_there) = cleaner_of(&head) {
             let length = whole.metadata()?.len();
-            Some(clean_boxes(&mut ReadOnly(&whole), length, is_picture))
-        } else if kind == FileKind::Webm {
-            let length = whole.metadata()?.len();
-            Some(clean_webm(&mut ReadOnly(&whole), length))
+            Some(clean_there(&mut ReadOnly(&whole), length))
         } else {
             let mut input = BufReader::with_capacity(COPY_BYTES, &whole);
             input.seek(SeekFrom::Start(0))?;
@@ -128,6 +123,22 @@ impl Folder {
             is_second,
         };
         Ok(kind.is_small_picture().then_some(preview))
+    }
+}
+
+/// What overwrites, in a file of so many bytes, all that tells of its maker, and returns width and
+/// height where they are told.
+type Cleaner = fn(&mut dyn Medium, u64) -> Result<Option<Sides>, CleanError>;
+
+/// Returns what cleans a file that begins so where it lies; `None` where it is copied, or kept.
+fn cleaner_of(head: &[u8]) -> Option<Cleaner> {
+    match is_picture_in_boxes(head) {
+        Some(true) => Some(|file, length| clean_boxes(file, length, true)),
+        Some(false) => Some(|file, length| clean_boxes(file, length, false)),
+        None if is_matroska(head) => Some(clean_matroska),
+        None if is_jxl(head) => Some(clean_jxl),
+        None if is_tiff(head) => Some(clean_tiff),
+        None => None,
     }
 }
 

@@ -89,11 +89,32 @@ fn picture_brand(brand: &[u8; 4]) -> Option<bool> {
 }
 
 /// Returns whether the head of an EBML document names its type `webm`: Matroska is another, which
-/// browsers do not play.
+/// few browsers play.
 fn is_webm(rest: &[u8]) -> bool {
+    is_of_type(rest, b"\x42\x82\x84webm")
+}
+
+/// Returns whether a film of Matroska begins so, or one of WebM, which has fewer parts of the same.
+pub(super) fn is_matroska(head: &[u8]) -> bool {
+    let rest = head.strip_prefix(b"\x1a\x45\xdf\xa3");
+    rest.is_some_and(|rest| is_webm(rest) || is_of_type(rest, b"\x42\x82\x88matroska"))
+}
+
+/// Returns whether the head of an EBML document has this element, the one of its type.
+fn is_of_type(rest: &[u8], doc_type: &[u8]) -> bool {
     let head = &rest[..rest.len().min(64)];
-    let doc_type = [0x42, 0x82, 0x84, b'w', b'e', b'b', b'm'];
     head.windows(doc_type.len()).any(|part| part == doc_type)
+}
+
+/// Returns whether a picture of TIFF begins so, or a raw one that has its form.
+pub(super) fn is_tiff(head: &[u8]) -> bool {
+    head.starts_with(b"II*\0") || head.starts_with(b"MM\0*")
+}
+
+/// Returns whether a picture of JPEG XL in boxes begins so (ISO 18181-2). One that has none is
+/// nothing but the picture.
+pub(super) fn is_jxl(head: &[u8]) -> bool {
+    head.starts_with(b"\0\0\0\x0cJXL \r\n\x87\n")
 }
 
 #[cfg(test)]
@@ -117,6 +138,37 @@ mod tests {
         ];
         for (head, is_picture) in cases {
             assert_eq!(is_picture_in_boxes(head), is_picture, "{head:?}");
+        }
+    }
+
+    #[test]
+    fn matroska_is_known_by_the_type_in_its_head() {
+        let cases: [(&[u8], bool); 5] = [
+            (b"\x1a\x45\xdf\xa3\x9fB\x86\x81\x01B\x82\x84webmB", true),
+            (b"\x1a\x45\xdf\xa3\x9fB\x86\x81\x01B\x82\x88matroska", true),
+            (
+                b"\x1a\x45\xdf\xa3\x9fB\x86\x81\x01B\x82\x88something",
+                false,
+            ),
+            (b"RIFF\x9fB\x82\x88matroska", false),
+            (b"\x1a\x45\xdf", false),
+        ];
+        for (head, is_one) in cases {
+            assert_eq!(is_matroska(head), is_one, "{head:?}");
+        }
+    }
+
+    #[test]
+    fn pictures_that_are_cleaned_and_not_shown_are_known_too() {
+        for (head, of_tiff, of_jxl) in [
+            (&b"II*\0\x08\0\0\0"[..], true, false),
+            (b"MM\0*\0\0\0\x08", true, false),
+            (b"II+\0\x08\0\0\0", false, false),
+            (b"\0\0\0\x0cJXL \r\n\x87\n", false, true),
+            (b"\xff\x0a", false, false),
+        ] {
+            assert_eq!((is_tiff(head), is_jxl(head)), (of_tiff, of_jxl), "{head:?}");
+            assert_eq!(kind_of(head), FileKind::Other);
         }
     }
 

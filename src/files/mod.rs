@@ -10,7 +10,8 @@
 //! copy.rs       copying the folder for a backup, and holding it against the data file;
 //!               archive.rs: the same as one archive
 //! folder.rs     where the bytes lie
-//! kind.rs, clean.rs, exif.rs, boxes.rs, items.rs, samples.rs, mp3.rs, ogg.rs, webm.rs
+//! kind.rs, clean.rs, exif.rs, boxes.rs, items.rs, samples.rs, jxl.rs, tiff.rs, mp3.rs,
+//! ogg.rs, flac.rs, script.rs, matroska.rs
 //!               what bytes say of themselves
 //! ```
 //!
@@ -26,27 +27,31 @@ mod copy;
 mod error;
 mod exif;
 mod finish;
+mod flac;
 mod folder;
 mod items;
 mod janitor;
+mod jxl;
 mod kind;
+mod matroska;
 mod mp3;
 mod ogg;
 mod places;
 mod quota;
 mod reading;
 mod samples;
+mod script;
 mod session;
+mod tiff;
 mod upload;
 mod verbs;
-mod webm;
 
 pub use archive::Archive;
 pub use copy::{Copying, FolderLock, Lacking, Spare, copy_files, describe_file, verify_files};
 pub use error::FileError;
 pub use places::Uploader;
 pub use reading::OpenFile;
-pub use upload::{Appended, MAX_PICTURE_BYTES, MAX_PREVIEW_BYTES};
+pub use upload::{MAX_PICTURE_BYTES, MAX_PREVIEW_BYTES};
 pub use verbs::{DEFAULT_MAX_FILE, Files, FilesConfig};
 
 pub use crate::store::{FileContent, FileStage, StoredFile};

@@ -19,6 +19,9 @@ pub const MAX_ATTACHMENTS: usize = 10;
 /// 255 bytes: what file systems give a name.
 pub const MAX_FILE_NAME_BYTES: usize = 255;
 
+/// 17 bytes: a dot, and an ending of so many letters at most; what is longer is none.
+const MAX_ENDING_BYTES: usize = 17;
+
 /// 500 characters: what is said of a picture in its place fits into a few sentences.
 pub const MAX_ALT_CHARS: usize = 500;
 
@@ -250,20 +253,34 @@ pub fn names_of<T: AsRef<str>>(attachments: &[Attachment<T>]) -> String {
 }
 
 /// Returns the name that is kept of one that was given: without folders before it and without
-/// control characters, `file` where nothing is left, cut to [`MAX_FILE_NAME_BYTES`].
+/// control characters, `file` where nothing is left, cut to [`MAX_FILE_NAME_BYTES`] before its
+/// ending.
 pub fn file_name(given: &str) -> String {
     let last = given.rsplit(['/', '\\']).next().unwrap_or_default();
     let seen = |c: &char| !c.is_control() && !is_direction(*c);
-    let mut name: String = last.chars().filter(seen).collect();
-    let mut end = name.len().min(MAX_FILE_NAME_BYTES);
-    while !name.is_char_boundary(end) {
-        end -= 1;
-    }
-    name.truncate(end);
-    match name.trim() {
+    let name: String = last.chars().filter(seen).collect();
+    match shortened(name.trim()).trim() {
         "" | "." | ".." => "file".to_owned(),
         name => name.to_owned(),
     }
+}
+
+/// Returns a name cut to [`MAX_FILE_NAME_BYTES`], with its ending: by that systems know what opens
+/// a file.
+fn shortened(name: &str) -> Cow<'_, str> {
+    if name.len() <= MAX_FILE_NAME_BYTES {
+        return name.into();
+    }
+    let ending = name.rfind('.').map_or("", |at| &name[at..]);
+    let ending = match ending.len() {
+        2..=MAX_ENDING_BYTES => ending,
+        _ => "",
+    };
+    let mut end = MAX_FILE_NAME_BYTES - ending.len();
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}{ending}", &name[..end]).into()
 }
 
 /// Returns whether a character turns the direction of a text: by one, `exe.gnp` is shown as a
@@ -461,6 +478,32 @@ mod tests {
             assert_eq!(file_name(given), kept, "{given:?}");
         }
         assert_eq!(file_name(&long).len(), 254);
+    }
+
+    #[test]
+    fn a_long_name_is_cut_before_its_ending() {
+        for (given, kept) in [
+            (
+                format!("{}.pdf", "a".repeat(300)),
+                format!("{}.pdf", "a".repeat(251)),
+            ),
+            (
+                format!("{}.jpeg", "é".repeat(300)),
+                format!("{}.jpeg", "é".repeat(125)),
+            ),
+            (format!("{}.", "a".repeat(300)), "a".repeat(255)),
+            (
+                format!("a.{}", "b".repeat(300)),
+                format!("a.{}", "b".repeat(253)),
+            ),
+            (
+                format!("{}.pdf", "a".repeat(251)),
+                format!("{}.pdf", "a".repeat(251)),
+            ),
+        ] {
+            assert_eq!(file_name(&given), kept);
+            assert_eq!(file_name(&kept), kept);
+        }
     }
 
     #[test]

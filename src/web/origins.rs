@@ -15,6 +15,10 @@ use super::{Seldom, Sender, called};
 
 /// The headers that a preflight allows.
 const METHODS: &str = "GET,HEAD,PUT,PATCH,POST,DELETE";
+/// What pages may read of an answer beside its body: of itself a browser shows them few headers,
+/// and not how long to wait.
+const EXPOSED: &str =
+    "retry-after,etag,content-range,content-disposition,chatd-files,chatd-files-missing";
 /// Ten minutes: the time for which a browser may remember a preflight's answer.
 const MAX_AGE: &str = "600";
 
@@ -180,6 +184,10 @@ impl Origins {
                 HeaderValue::from_static("*"),
             )),
             _ => {}
+        }
+        if !say.is_empty() {
+            let exposed = HeaderValue::from_static(EXPOSED);
+            say.push((header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed));
         }
         if !self.listed.is_empty() {
             say.push((header::VARY, HeaderValue::from(header::ORIGIN)));

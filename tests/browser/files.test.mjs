@@ -72,6 +72,24 @@ scene('a picture stands in its bubble, in room that was kept for it, and what is
   assert.equal(await bubbles(page).count(), 1)
 })
 
+scene('what is copied from a table is pasted as its text, and a picture alone as a file', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  const page = await stage.open(ada, { path: `/#/chat/${bob.id}` })
+  const isTaken = (...texts) => composer(page).evaluate((field, texts) => {
+    const data = new DataTransfer()
+    for (const type of texts) data.setData(type, 'one\ttwo')
+    data.items.add(new File(['picture'], 'image.png', { type: 'image/png' }))
+    return !field.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true }))
+  }, texts)
+  // As programs of tables and documents copy: the browser is left to paste the text.
+  assert.equal(await isTaken('text/plain', 'text/html', 'text/rtf'), false)
+  assert.equal(await page.locator('.file-chip').count(), 0)
+  // A picture of a page, and a file with its name.
+  assert.equal(await isTaken('text/html'), true)
+  assert.equal(await isTaken('text/plain'), true)
+  await page.locator('.file-chip').nth(1).waitFor()
+})
+
 scene('pictures, films and sounds have their room from the first frame on, and nothing moves when they come', async stage => {
   const [ada, bob] = await stage.people('ada', 'bob')
   const blank = await stage.open(null, { path: '/readyz' })

@@ -251,6 +251,11 @@ async fn a_part_of_a_file_is_served_and_what_the_client_has_is_not_sent_again() 
         let answer = ask(&server, get, &[("if-match", wanted)], "").await;
         assert_eq!(answer.status(), status, "{wanted}");
     }
+    // By the same URL the next one asks for all of it.
+    for asked in [("range", "bytes=10-"), ("if-match", "\"other\"")] {
+        let refused = ask(&server, get, &[asked], "").await;
+        assert_eq!(said(&refused, "cache-control"), "no-store", "{asked:?}");
+    }
     for wrong in [
         path.replace("k=", "k=1"),
         path.split('?').next().unwrap().to_owned(),
@@ -477,6 +482,59 @@ async fn an_upload_by_tus_goes_on_over_a_restart_and_is_whole() {
     server.stop().await;
 }
 
+/// Of a picture that lost its notes the length was told that it had then: clients that lost the
+/// last answer took it for another file, or went on to send what was left.
+#[tokio::test]
+async fn an_upload_is_as_long_as_what_was_sent_though_some_of_it_is_cut_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = TestServer::with(in_folder(folder.path())).await;
+    let ada = server.register("ada").await;
+    let picture = [
+        &b"GIF89a\x01\0\x01\0\0\0\0"[..],
+        b"\x21\xfe\x0dgarden of Ada\0",
+        b"\x2c\0\0\0\0\x01\0\x01\0\0\x02\x02\x44\x01\0\x3b",
+    ]
+    .concat();
+    let length = picture.len().to_string();
+    let begin = [("upload-length", length.as_str())];
+    let made = tus(&server, &ada, ("POST", "/api/uploads"), &begin, "").await;
+    let location = format!("/api/{}", said(&made, "location"));
+    let stream = (
+        "content-type",
+        "Application/offset+octet-stream; charset=utf-8",
+    );
+    let whole = tus(
+        &server,
+        &ada,
+        ("PATCH", &location),
+        &[("upload-offset", "0"), stream],
+        picture.clone(),
+    )
+    .await;
+    assert_eq!(whole.status(), 204, "{whole:?}");
+    let id = said(&whole, "upload-file").to_owned();
+    let told = |answer: &Response<Bytes>| {
+        let [offset, length] = ["upload-offset", "upload-length"].map(|name| said(answer, name));
+        [offset.to_owned(), length.to_owned()]
+    };
+    let all = [length.clone(), length.clone()];
+    assert_eq!(told(&whole), all);
+    server.stop().await;
+    let server = TestServer::with(in_folder(folder.path())).await;
+    let head = tus(&server, &ada, ("HEAD", &location), &[], "").await;
+    assert_eq!(told(&head), all);
+    // Some send what is left, even where nothing is.
+    let end = [("upload-offset", length.as_str()), stream];
+    let rest = tus(&server, &ada, ("PATCH", &location), &end, "").await;
+    assert_eq!(rest.status(), 204, "{rest:?}");
+    assert_eq!((told(&rest), said(&rest, "upload-file")), (all, &*id));
+    let more = tus(&server, &ada, ("PATCH", &location), &end, "x").await;
+    assert_eq!(more.status(), 409);
+    let file = place(&folder.path().join("files"), &json!(id));
+    assert!(std::fs::read(file).unwrap().len() < picture.len());
+    server.stop().await;
+}
+
 /// Starts to send an upload's bytes and stops; gives the connection once the server waits for more.
 async fn trickle(server: &Remote, person: &Person) -> (String, tokio::net::TcpStream) {
     let length = ("upload-length", "1000000");
@@ -606,6 +664,28 @@ async fn pages_of_allowed_origins_may_upload_and_read_what_tus_says() {
     ] {
         assert!(exposed.contains(&name), "{name}");
     }
+    server.stop().await;
+}
+
+/// `curl -F file=@trip.jpg`: the bounds of the form's parts were kept around the picture.
+#[tokio::test]
+async fn a_form_with_a_file_in_it_is_not_kept_as_the_file() {
+    let server = TestServer::start().await;
+    let ada = server.register("ada").await;
+    let form = "--x\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\na\r\n--x--\r\n";
+    let post = ("POST", "/api/uploads?name=a.txt");
+    for kind in [
+        "multipart/form-data; boundary=x",
+        "Multipart/Form-Data; boundary=x",
+    ] {
+        let refused = tus(&server, &ada, post, &[("content-type", kind)], form).await;
+        let wanted = (415, "unsupported_type".to_owned());
+        assert_eq!((refused.status().as_u16(), code(&refused)), wanted);
+    }
+    // What curl says of any body that it is given.
+    let kind = ("content-type", "application/x-www-form-urlencoded");
+    let taken = tus(&server, &ada, post, &[kind], "a").await;
+    assert_eq!(taken.status(), 201);
     server.stop().await;
 }
 
@@ -1005,14 +1085,34 @@ async fn recorded_sound_and_film_lose_what_they_tell_of_their_maker_and_a_pdf_st
     let tracks = element(b"\x16\x54\xae\x6b", &element(b"\xae", &track));
     let cluster = element(b"\x1f\x43\xb6\x75", &element(b"\xa3", b"\x81\0\0\x80sound"));
     let tags = element(b"\x12\x54\xc3\x67", SECRET);
-    let webm = [
-        &b"\x1a\x45\xdf\xa3\x87\x42\x82\x84webm"[..],
-        b"\x18\x53\x80\x67\x01\xff\xff\xff\xff\xff\xff\xff",
-        &tracks,
-        &cluster,
-        &tags,
+    let film = |head: &[u8], before: &[u8]| {
+        let segment = b"\x18\x53\x80\x67\x01\xff\xff\xff\xff\xff\xff\xff";
+        let parts = [
+            &b"\x1a\x45\xdf\xa3"[..],
+            head,
+            segment,
+            before,
+            &tracks,
+            &cluster,
+            &tags,
+        ];
+        parts.concat()
+    };
+    let webm = film(b"\x87\x42\x82\x84webm", b"");
+    let info = [
+        element(b"\x44\x61", &[1, 2, 3, 4, 5, 6, 7, 8]),
+        element(b"\x7b\xa9", SECRET),
     ];
-    let webm = webm.concat();
+    let font = [
+        element(b"\x46\x6e", SECRET),
+        element(b"\x46\x60", b"font/ttf"),
+        element(b"\x46\x5c", SECRET),
+    ];
+    let before = [
+        element(b"\x15\x49\xa9\x66", &info.concat()),
+        element(b"\x19\x41\xa4\x69", &element(b"\x61\xa7", &font.concat())),
+    ];
+    let matroska = film(b"\x8b\x42\x82\x88matroska", &before.concat());
     let pdf = [b"%PDF-1.7 /Author (", SECRET, b")"].concat();
     let opened = async |name: &str, bytes: Vec<u8>| {
         let file = upload(&server, &ada, name, bytes).await;
@@ -1032,6 +1132,10 @@ async fn recorded_sound_and_film_lose_what_they_tell_of_their_maker_and_a_pdf_st
     let (kind, how, bytes) = opened("memo.webm", webm.clone()).await;
     assert_eq!((&*kind, &*how), ("video/webm", "inline"));
     assert!(bytes.len() == webm.len() && !contains(&bytes));
+    assert!(bytes.windows(5).any(|part| part == b"sound"));
+    let (kind, how, bytes) = opened("memo.mkv", matroska.clone()).await;
+    assert_eq!((&*kind, &*how), ("application/octet-stream", "attachment"));
+    assert!(bytes.len() == matroska.len() && !contains(&bytes));
     assert!(bytes.windows(5).any(|part| part == b"sound"));
     let (kind, how, bytes) = opened("paper.pdf", pdf.clone()).await;
     assert_eq!((&*kind, &*how), ("application/pdf", "attachment"));

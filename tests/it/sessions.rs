@@ -621,6 +621,32 @@ async fn a_strangers_page_may_not_connect_and_a_listed_one_may() {
     server.stop().await;
 }
 
+/// A browser kept from an allowed page how long it was to wait.
+#[tokio::test]
+async fn an_allowed_page_may_read_how_long_it_is_to_wait() {
+    let origins = Origins::new(["https://app.example.org".to_owned()]).unwrap();
+    let engine = EngineConfig {
+        origins,
+        ..EngineConfig::default()
+    };
+    let server = TestServer::with(Config { engine, ..config() }).await;
+    for (origin, is_told) in [
+        ("https://app.example.org", true),
+        ("https://evil.example.net", false),
+    ] {
+        for path in [PATH, "/api/server", "/api/chats"] {
+            let request = hyper::Request::builder().uri(path).header("host", "x");
+            let request = request.header("origin", origin).body(Default::default());
+            let reply = server.request(request.unwrap()).await;
+            let exposed = reply.headers.get("access-control-expose-headers");
+            let exposed = exposed.map(|names| names.to_str().unwrap());
+            let is_there = exposed.is_some_and(|names| names.contains("retry-after"));
+            assert_eq!(is_there, is_told, "{origin} {path}");
+        }
+    }
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn a_flood_of_empty_fragments_closes_its_own_connection_and_starves_nobody() {
     let server = TestServer::start().await;

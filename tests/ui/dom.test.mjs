@@ -18,6 +18,15 @@ describe('splitLinks', () => {
       ['https://example.org/a', 'https://example.org/b', 'https://example.org/c_(d)'])
   })
 
+  test('ends an address where a sentence or a quotation ends that no space follows', () => {
+    assert.deepEqual(links('见https://example.org/a，谢谢（https://example.org/b）。「https://example.org/c」、https://example.org/d！'),
+      ['a', 'b', 'c', 'd'].map(path => `https://example.org/${path}`))
+    assert.deepEqual(links('\u201chttps://example.org/a\u201d https://example.org/b\u060c https://example.org/c\u061f https://example.org/d\u2026'),
+      ['a', 'b', 'c', 'd'].map(path => `https://example.org/${path}`))
+    // In letters of any script it goes on.
+    assert.deepEqual(links('https://例え.テスト/日本語?q=ü'), ['https://例え.テスト/日本語?q=ü'])
+  })
+
   test('makes links of http and https only', () => {
     assert.deepEqual(links('javascript:alert(1) data:text/html,x ftp://a.b file:///etc http:// www.example.org'), [])
   })

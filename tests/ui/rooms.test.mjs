@@ -229,6 +229,9 @@ describe('mentions', () => {
 
   test('say where they stand', () => {
     assert.deepEqual(findMentions('hi @anna', people).map(({ from, to, person }) => [from, to, person.id]), [[3, 8, 3]])
+    // The lower case of a letter may be two.
+    const turkish = [{ id: 9, username: 'İpek' }]
+    assert.deepEqual(findMentions('İİstanbul @İPEK!', turkish).map(({ from, to }) => [from, to]), [[10, 15]])
   })
 
   test('are offered for what is being written before the caret', () => {

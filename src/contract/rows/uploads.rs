@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::files::{FileStage, StoredFile};
+use crate::files::StoredFile;
 use crate::model::FileId;
 
 /// An upload: `{"id":"f…","offset":1048576,"length":48213000,"is_whole":false}`
@@ -11,7 +11,7 @@ use crate::model::FileId;
 #[schemars(rename = "Upload")]
 pub(crate) struct UploadRow {
     id: FileId,
-    /// How many bytes are on the disk.
+    /// How many bytes have come.
     offset: u64,
     /// How many there will be.
     length: u64,
@@ -21,12 +21,7 @@ pub(crate) struct UploadRow {
 
 impl From<&StoredFile> for UploadRow {
     fn from(file: &StoredFile) -> Self {
-        let (offset, length) = match &file.stage {
-            FileStage::Uploading(upload) => (upload.offset, upload.length),
-            FileStage::Ready(content) | FileStage::Sent(content, _) | FileStage::Shown(content) => {
-                (content.size, content.size)
-            }
-        };
+        let (offset, length) = file.progress();
         Self {
             id: file.id,
             offset,

@@ -164,6 +164,29 @@ fn a_film_does_not_say_where_it_was_taken_wherever_that_is_told() {
     }
 }
 
+/// FLAC has its metadata where other codecs have what they are decoded by: titles and places too.
+#[test]
+fn sound_of_flac_in_a_film_tells_nothing_beside_itself() {
+    let block = |kind: u8, body: &[u8]| [&[kind, 0, 0, body.len() as u8][..], body].concat();
+    let stream = block(0, &[7; 34]);
+    let described = |metadata: &[u8]| {
+        let metadata = made(b"dfLa", &[&[0; 4], metadata]);
+        let entry = made(b"fLaC", &[&[0; 28], &metadata]);
+        made(b"stsd", &[&numbers(&[0, 1]), &entry])
+    };
+    let silenced = |described: &[u8]| {
+        let mut file = Cursor::new(described.to_vec());
+        let level = places(&mut file, 0, described.len() as u64).unwrap();
+        clean_descriptions(&mut file, level[0], true).unwrap();
+        file.into_inner()
+    };
+    let told = [&stream[..], &block(0x84, b"+52.5200")].concat();
+    let silent = [&stream[..], &block(0x81, &[0; 8])].concat();
+    assert!(silenced(&described(&told)) == described(&silent));
+    // What is no metadata of FLAC is not kept for it.
+    assert!(!has(&silenced(&described(b"ACME")), b"ACME"));
+}
+
 #[test]
 fn a_film_that_is_cut_off_or_has_something_behind_it_tells_nothing_either() {
     let mut longer = film(b"meta");

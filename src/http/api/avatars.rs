@@ -153,7 +153,7 @@ async fn taken(app: &App, owner: UserId, request: Request<Incoming>) -> Result<F
         .await?
         .id;
     let came = append(app, owner, (id, 0), request).await;
-    let content = came.map(|came| came.file.content().copied());
+    let content = came.map(|file| file.content().copied());
     let error = match content {
         Ok(Some(content)) if content.kind.is_small_picture() => return Ok(id),
         Ok(Some(_)) => FileError::UnsuitablePicture,

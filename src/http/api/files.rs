@@ -152,8 +152,7 @@ pub(super) fn served(
     let mut response = Response::new(Body::default());
     describe(&file, &tag, name, now, response.headers_mut());
     if !is_wanted(asked, &tag) {
-        *response.status_mut() = StatusCode::PRECONDITION_FAILED;
-        return response;
+        return refused(response, StatusCode::PRECONDITION_FAILED);
     }
     if is_known(asked, &tag) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -177,10 +176,9 @@ pub(super) fn served(
             (from, end)
         }
         Part::None => {
-            *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
             let range = format!("bytes */{size}");
             put(response.headers_mut(), header::CONTENT_RANGE, &range);
-            return response;
+            return refused(response, StatusCode::RANGE_NOT_SATISFIABLE);
         }
     };
     if *request.method() == Method::HEAD {
@@ -196,6 +194,15 @@ pub(super) fn served(
         end,
         reading: None,
     });
+    response
+}
+
+/// Refuses what was asked of a file. A cache that kept that for as long as the file would give it
+/// to those who ask for all of it, since they ask by the same URL.
+fn refused(mut response: Response<Body>, status: StatusCode) -> Response<Body> {
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
@@ -276,9 +283,9 @@ enum Part {
 fn part_of(range: Option<&HeaderValue>, size: u64) -> Part {
     let text = range.and_then(|range| range.to_str().ok());
     let Some((from, last)) = text
-        .and_then(|text| text.strip_prefix("bytes="))
-        .filter(|ranges| !ranges.contains(','))
-        .and_then(|range| range.trim().split_once('-'))
+        .and_then(|text| text.split_once('='))
+        .filter(|(unit, ranges)| unit.eq_ignore_ascii_case("bytes") && !ranges.contains(','))
+        .and_then(|(_, range)| range.trim().split_once('-'))
     else {
         return Part::All;
     };
@@ -417,6 +424,7 @@ mod tests {
     fn one_range_is_understood_and_what_is_none_is_all() {
         for (range, part) in [
             ("bytes=0-0", Part::Some(0, 1)),
+            ("Bytes=0-0", Part::Some(0, 1)),
             ("bytes=0-", Part::Some(0, 10)),
             ("bytes=3-6", Part::Some(3, 7)),
             ("bytes=3-99999999999999999999999", Part::Some(3, 10)),

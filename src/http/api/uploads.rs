@@ -2,6 +2,8 @@
 //! creation-with-upload, expiration, termination; <https://tus.io/protocols/resumable-upload>), or
 //! by one plain request.
 
+use std::sync::Arc;
+
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, Response, StatusCode};
@@ -9,7 +11,7 @@ use hyper::{Request, Response, StatusCode};
 use crate::contract::documents::{Access, Operation};
 use crate::contract::rows::UploadRow;
 use crate::contract::{AttachmentRow, Code, Refusal, reads};
-use crate::files::{Appended, FileError, FileStage, MAX_PREVIEW_BYTES, StoredFile, Uploader};
+use crate::files::{FileError, MAX_PREVIEW_BYTES, StoredFile, Uploader};
 use crate::http::answer;
 use crate::http::app::App;
 use crate::http::error::ApiError;
@@ -98,6 +100,23 @@ fn number(headers: &HeaderMap, name: &HeaderName) -> Result<u64, ApiError> {
     Ok(number.ok_or_else(missing)?)
 }
 
+/// Returns whether the body is of this type, whatever else is said of it: some clients say of every
+/// body in which characters it is.
+fn is_of_type(headers: &HeaderMap, wanted: &str) -> bool {
+    let kind = text(headers, &header::CONTENT_TYPE).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    kind.eq_ignore_ascii_case(wanted)
+}
+
+/// Refuses a form with a file in it: all of it would be kept as the file, which no program opens.
+fn is_no_form(headers: &HeaderMap) -> Result<(), ApiError> {
+    if !is_of_type(headers, "multipart/form-data") {
+        return Ok(());
+    }
+    let message = "the body must be the file itself, not a form with it";
+    Err(Refusal::new(Code::UnsupportedType, message).into())
+}
+
 /// Refuses another version of the protocol.
 fn speaks_tus(headers: &HeaderMap) -> Result<(), ApiError> {
     match headers.get(RESUMABLE) {
@@ -124,23 +143,10 @@ fn says(app: &App, file: &StoredFile, status: StatusCode) -> Response<Body> {
     response
 }
 
-/// Says how much of an upload has come.
-fn says_appended(app: &App, appended: &Appended, status: StatusCode) -> Response<Body> {
-    let mut response = says(app, &appended.file, status);
-    let headers = response.headers_mut();
-    headers.insert(OFFSET, HeaderValue::from(appended.offset));
-    response
-}
-
 fn say(app: &App, file: &StoredFile, response: &mut Response<Body>) {
     let headers = response.headers_mut();
-    let (offset, length) = match &file.stage {
-        FileStage::Uploading(upload) => (upload.offset, upload.length),
-        // What was cut out of it since is no part of what was to be sent.
-        FileStage::Ready(content) | FileStage::Sent(content, _) | FileStage::Shown(content) => {
-            (content.size, content.size)
-        }
-    };
+    // Of all that was to be sent: a client that hears of another length takes it for another file.
+    let (offset, length) = file.progress();
     headers.insert(OFFSET, HeaderValue::from(offset));
     headers.insert(LENGTH, HeaderValue::from(length));
     let expires = app.files.expires_at(file).to_http_date();
@@ -195,6 +201,7 @@ async fn whole(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
     let now = (app.clock)();
+    is_no_form(request.headers())?;
     let length = content_length(&request)?;
     let id = app.files.begin(now, caller, name, length, None).await?.id;
     if length > 0
@@ -235,12 +242,12 @@ async fn begun(
     };
     let file = app.files.begin(now, caller, &name, length, told).await?;
     let location = HeaderValue::from_str(&format!("{place}{}", file.id));
-    let is_stream = text(request.headers(), &header::CONTENT_TYPE) == Some(OFFSET_STREAM);
-    let mut response = match is_stream && length > 0 && !request.body().is_end_stream() {
+    let is_part = is_of_type(request.headers(), OFFSET_STREAM);
+    let mut response = match is_part && length > 0 && !request.body().is_end_stream() {
         false => says(app, &file, StatusCode::CREATED),
         // However far that came, the client goes on from what is said.
         true => match append(app, caller, (file.id, 0), request).await {
-            Ok(appended) => says_appended(app, &appended, StatusCode::CREATED),
+            Ok(file) => says(app, &file, StatusCode::CREATED),
             Err(_) => {
                 let file = app.files.upload(now, caller, file.id).await?;
                 says(app, &file, StatusCode::CREATED)
@@ -259,7 +266,7 @@ pub(super) async fn append(
     caller: UserId,
     (id, offset): (FileId, u64),
     request: Request<Incoming>,
-) -> Result<Appended, FileError> {
+) -> Result<Arc<StoredFile>, FileError> {
     let reception = request.extensions().get::<Reception>().cloned();
     let stopping = async move {
         match reception {
@@ -341,13 +348,13 @@ async fn patched(
     let caller = caller(app, &request).await?.user.id;
     speaks_tus(request.headers())?;
     let id = Which::read(params)?.id;
-    if text(request.headers(), &header::CONTENT_TYPE) != Some(OFFSET_STREAM) {
+    if !is_of_type(request.headers(), OFFSET_STREAM) {
         let message = format!("the body must be {OFFSET_STREAM}");
         return Err(Refusal::new(Code::UnsupportedType, message).into());
     }
     let offset = number(request.headers(), &OFFSET)?;
-    let appended = append(app, caller, (id, offset), request).await?;
-    Ok(says_appended(app, &appended, StatusCode::NO_CONTENT))
+    let file = append(app, caller, (id, offset), request).await?;
+    Ok(says(app, &file, StatusCode::NO_CONTENT))
 }
 
 pub(in crate::http) const DELETE: Operation = Operation::new(

@@ -23,6 +23,8 @@ pub struct StoredFile {
     pub created_at: Timestamp,
     /// What its client said of it by `Upload-Metadata`, as it said it; until a message names it.
     pub metadata: Option<Arc<str>>,
+    /// How many bytes its client sent, where some of them are cut out; until a message names it.
+    pub uploaded: Option<u64>,
     /// How far it is.
     pub stage: FileStage,
 }
@@ -89,6 +91,17 @@ impl StoredFile {
         }
     }
 
+    /// Returns how many bytes of it its client has sent, and how many it is to send.
+    pub fn progress(&self) -> (u64, u64) {
+        match &self.stage {
+            FileStage::Uploading(upload) => (upload.offset, upload.length),
+            FileStage::Ready(content) | FileStage::Sent(content, _) | FileStage::Shown(content) => {
+                let all = self.uploaded.unwrap_or(content.size);
+                (all, all)
+            }
+        }
+    }
+
     /// Returns what is kept of its bytes, once they are whole.
     pub fn content(&self) -> Option<&FileContent> {
         match &self.stage {
@@ -144,6 +157,8 @@ struct FileRecord {
     shown: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     metadata: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    uploaded: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -213,6 +228,7 @@ pub(crate) fn encode(file: &StoredFile) -> Vec<u8> {
         FileStage::Ready(_) | FileStage::Shown(_) => (None, None),
         FileStage::Sent(_, message) => (None, Some(message.get())),
     };
+    let is_pending = matches!(file.stage, FileStage::Uploading(_) | FileStage::Ready(_));
     let record = FileRecord {
         id: file.id,
         owner: file.owner.get(),
@@ -223,11 +239,12 @@ pub(crate) fn encode(file: &StoredFile) -> Vec<u8> {
         content: file.content().map(ContentRecord::of),
         message,
         shown: matches!(file.stage, FileStage::Shown(_)),
-        metadata: match &file.stage {
-            FileStage::Uploading(_) | FileStage::Ready(_) => file.metadata.as_deref(),
-            FileStage::Sent(..) | FileStage::Shown(_) => None,
-        }
-        .map(str::to_owned),
+        metadata: file
+            .metadata
+            .as_deref()
+            .filter(|_| is_pending)
+            .map(str::to_owned),
+        uploaded: file.uploaded.filter(|_| is_pending),
     };
     seal(
         file.number,
@@ -271,6 +288,7 @@ fn decode_body(number: u64, body: &[u8]) -> Option<StoredFile> {
         name: record.name.into(),
         created_at: Timestamp::from_ms(record.created_at_ms),
         metadata: record.metadata.map(Into::into),
+        uploaded: record.uploaded,
         stage,
     })
 }
@@ -318,6 +336,7 @@ mod tests {
                 created_at: Timestamp::from_ms(1_749_124_800_000),
                 metadata: matches!(stage, FileStage::Uploading(_) | FileStage::Ready(_))
                     .then(|| "filename eA==".into()),
+                uploaded: matches!(stage, FileStage::Ready(_)).then_some(50_000),
                 stage,
             };
             assert_eq!(file.bytes(), bytes);

@@ -93,6 +93,7 @@ impl StagingFiles<'_> {
             return self.begin(now, id, new);
         }
         let file = Arc::clone(self.pending(id)?);
+        let mut uploaded = file.uploaded;
         let stage = match (&act.what, &file.stage) {
             (FileCommand::Drop, _) => {
                 self.put(id, file.number, None);
@@ -107,7 +108,10 @@ impl StagingFiles<'_> {
                     ..*upload
                 })
             }
-            (FileCommand::Finish(content), FileStage::Uploading(_)) => FileStage::Ready(*content),
+            (FileCommand::Finish(content), FileStage::Uploading(upload)) => {
+                uploaded = Some(upload.length).filter(|length| *length != content.size);
+                FileStage::Ready(*content)
+            }
             (FileCommand::Preview(preview), FileStage::Ready(content)) => {
                 FileStage::Ready(FileContent {
                     preview: Some(*preview),
@@ -117,6 +121,7 @@ impl StagingFiles<'_> {
             _ => return Err(FileRefusal::NoSuchFile.into()),
         };
         let file = Arc::new(StoredFile {
+            uploaded,
             stage,
             ..StoredFile::clone(&file)
         });
@@ -146,6 +151,7 @@ impl StagingFiles<'_> {
             name: Arc::clone(&new.name),
             created_at: now,
             metadata: new.metadata.clone(),
+            uploaded: None,
             stage: FileStage::Uploading(Upload {
                 length: new.length,
                 offset: 0,
@@ -186,6 +192,7 @@ impl StagingFiles<'_> {
             };
             let file = Arc::new(StoredFile {
                 metadata: None,
+                uploaded: None,
                 stage: FileStage::Sent(content, message),
                 ..StoredFile::clone(file)
             });
@@ -242,6 +249,7 @@ impl StagingFiles<'_> {
         {
             let shown = Arc::new(StoredFile {
                 metadata: None,
+                uploaded: None,
                 stage: FileStage::Shown(content),
                 ..StoredFile::clone(&file)
             });

@@ -242,6 +242,8 @@ export class MessageComposer extends ChatPart {
   /** @param {Event} event @param {DataTransfer | null} transfer */
   #takeFiles(event, transfer) {
     if (!transfer?.files.length) return
+    // Of what is copied from a table or a document, programs put a picture beside the text.
+    if (event.type === 'paste' && ['text/plain', 'text/html'].every(type => transfer.types.includes(type))) return
     // An edit takes none. A text that is pasted beside them is for the field; what is dropped would
     // be opened in the place of the page.
     if (!this.#edited || event.type === 'drop') event.preventDefault()

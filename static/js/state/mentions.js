@@ -7,6 +7,12 @@ export const ALL = 'all'
 
 /** What may go on a name, so that `@ann` is not found in `@anna`. */
 const GOES_ON = /^[\p{L}\p{N}_-]|^\.[\p{L}\p{N}]/u
+/**
+ * In lower case, each character at its place: `İ` alone would be two.
+ * @param {string} text
+ */
+const low = text => text.replace(/[^\u0130]+/g, run => run.toLowerCase())
+
 /** What makes `@` a part of something else, as in an address for mail. */
 const WITHIN = /[\p{L}\p{N}._-]$/u
 
@@ -19,7 +25,7 @@ const WITHIN = /[\p{L}\p{N}._-]$/u
  */
 export function findMentions(text, people) {
   if (people.length === 0 || !text.includes('@')) return []
-  const folded = text.toLowerCase()
+  const folded = low(text)
   // The longest first, for a name may begin as another one does.
   const byLength = people.toSorted((a, b) => b.username.length - a.username.length)
   const found = []
@@ -27,7 +33,7 @@ export function findMentions(text, people) {
     if (WITHIN.test(text.slice(0, from))) continue
     const rest = folded.slice(from + 1)
     const person = byLength.find(({ username }) =>
-      rest.startsWith(username.toLowerCase()) && !GOES_ON.test(rest.slice(username.length)))
+      rest.startsWith(low(username)) && !GOES_ON.test(rest.slice(username.length)))
     if (person) found.push({ from, to: from + 1 + person.username.length, person })
   }
   return found

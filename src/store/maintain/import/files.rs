@@ -79,6 +79,7 @@ impl Import<'_> {
             name: Arc::from(&*line.name),
             created_at,
             metadata: None,
+            uploaded: None,
             stage: FileStage::Sent(content, message.into()),
         };
         self.files.insert(number, &encode(&file)[..])?;
@@ -103,6 +104,7 @@ impl Import<'_> {
             name: "avatar".into(),
             created_at,
             metadata: None,
+            uploaded: None,
             stage: FileStage::Shown(content),
         })
     }

@@ -1,21 +1,24 @@
-//! WebM without what it tells of its maker: elements (EBML, RFC 8794; Matroska, RFC 9559) are kept
-//! that are known to belong to picture and sound; every other is overwritten where it lies by one
-//! that is void, so that nothing moves: tags, chapters, attached files, titles, the date, and
-//! tracks that are neither seen nor heard, with their blocks. The headers of Vorbis stand beside a
-//! track, and comments are one of them.
+//! Matroska, and WebM, which is a part of it, without what they tell of their maker: elements
+//! (EBML, RFC 8794; Matroska, RFC 9559) are kept that are known to belong to picture and sound;
+//! every other is overwritten where it lies by one that is void, so that nothing moves: tags,
+//! chapters, attached files, titles, the date, and tracks that are neither seen nor heard, with
+//! their blocks. The headers of Vorbis and of FLAC stand beside a track, and comments are one of
+//! them; beside subtitles stands their script.
 
 use std::io::SeekFrom;
 use std::ops::{Deref, DerefMut, Range};
 
 use super::boxes::Medium;
 use super::clean::CleanError;
+use super::flac::blank_flac;
 use super::ogg::blank_comments;
+use super::script::blank_script;
 
 /// Elements of a file: a block of each picture of a film of nine hours, and of its sound.
 const MAX_ELEMENTS: u32 = 1 << 22;
 /// Tracks: more than any film has.
 const MAX_TRACKS: usize = 64;
-/// 16 MiB: headers of Vorbis with the largest picture in their comments; longer ones are left out.
+/// 16 MiB: headers of a codec with the largest picture in their comments; longer ones are left out.
 const MAX_PRIVATE: u64 = 16 << 20;
 
 const VOID: u32 = 0xec;
@@ -36,8 +39,6 @@ const VIDEO: u32 = 0xe0;
 /// How a track is coded, and what its decoder needs to begin.
 const CODEC: u32 = 0x86;
 const PRIVATE: u32 = 0x63a2;
-/// The codecs whose headers are a track's private data, the comments among them.
-const WITH_COMMENTS: [&[u8]; 2] = [b"A_VORBIS", b"V_THEORA"];
 /// The names of the programs that made it, which must be there.
 const PROGRAMS: [u32; 2] = [0x4d80, 0x5741];
 
@@ -47,11 +48,11 @@ const IN_HEAD: [u32; 7] = [0x4286, 0x42f7, 0x42f2, 0x42f3, 0x4282, 0x4287, 0x428
 const IN_SEGMENT: [u32; 5] = [INFO, TRACKS, CLUSTER, 0x114d_9b74, 0x1c53_bb6b];
 /// Of all: how times are counted, how long it is, and which programs made it.
 const IN_INFO: [u32; 4] = [0x2a_d7b1, 0x4489, PROGRAMS[0], PROGRAMS[1]];
-/// Of a track: its number and kind, how it is coded and shown; no names.
-const IN_TRACK: [u32; 23] = [
-    NUMBER, 0x73c5, KIND, 0xb9, 0x88, 0x55aa, 0x9c, 0x6de7, 0x6df8, 0x23_e383, CODEC, PRIVATE,
-    0x56aa, 0x56bb, 0x22_b59c, 0x22_b59d, 0x55ee, 0x41e4, VIDEO, 0xe1, 0x6d80, 0x23_314f,
-    0x23_4e7a,
+/// Of a track: its number and kind, how it is coded and shown, whom it is for; no names.
+const IN_TRACK: [u32; 29] = [
+    NUMBER, 0x73c5, KIND, 0xb9, 0x88, 0x55aa, 0x55ab, 0x55ac, 0x55ad, 0x55ae, 0x55af, 0x9c, 0x6de7,
+    0x6df8, 0x23_e383, CODEC, PRIVATE, 0x56aa, 0x56bb, 0x22_b59c, 0x22_b59d, 0x55ee, 0x41e4, VIDEO,
+    0xe1, 0xe2, 0x6d80, 0x23_314f, 0x23_4e7a,
 ];
 /// Of a cluster: its time, its blocks, where it is.
 const IN_CLUSTER: [u32; 5] = [0xe7, SIMPLE_BLOCK, GROUP, 0xab, 0xa7];
@@ -94,7 +95,7 @@ impl DerefMut for Film<'_> {
 
 /// What is known of the file.
 #[derive(Default)]
-struct Webm {
+struct Found {
     size: Option<(u32, u32)>,
     /// The numbers of the tracks that stay.
     tracks: Vec<u64>,
@@ -102,9 +103,9 @@ struct Webm {
     is_shown: bool,
 }
 
-/// Overwrites what a WebM of so many bytes tells of its maker. Returns width and height, where they
+/// Overwrites what a film of so many bytes tells of its maker. Returns width and height, where they
 /// are told. Where it is damaged, what follows is overwritten.
-pub(super) fn clean_webm(
+pub(super) fn clean_matroska(
     file: &mut dyn Medium,
     length: u64,
 ) -> Result<Option<(u32, u32)>, CleanError> {
@@ -113,7 +114,7 @@ pub(super) fn clean_webm(
         elements: MAX_ELEMENTS,
     };
     let file = &mut film;
-    let mut found = Webm::default();
+    let mut found = Found::default();
     let mut at = 0;
     while let Some(element) = element_at(file, at, length)? {
         match element.id {
@@ -194,22 +195,46 @@ fn keep_only(file: &mut Film<'_>, whole: Element, kept: &[u32]) -> Result<(), Cl
     })
 }
 
-fn segment(file: &mut Film<'_>, whole: Element, found: &mut Webm) -> Result<(), CleanError> {
+fn segment(file: &mut Film<'_>, whole: Element, found: &mut Found) -> Result<(), CleanError> {
+    let first = first_tracks(file, whole)?;
+    if let Some(first) = first {
+        tracks(file, first, found)?;
+    }
     each(file, (whole.content, whole.end), |file, element| {
         match element.id {
             INFO => info(file, element)?,
-            TRACKS => each(file, (element.content, element.end), |file, track| {
-                match track.id {
-                    TRACK => clean_track(file, track, found)?,
-                    _ => void(file, track.start, track.end)?,
-                }
-                Ok(track.end)
-            })?,
+            TRACKS if first.is_some_and(|first| first.start == element.start) => {}
+            TRACKS => tracks(file, element, found)?,
             CLUSTER => return cluster(file, element, found),
             id if IN_SEGMENT.contains(&id) && !element.is_open => {}
             _ => void(file, element.start, element.end)?,
         }
         Ok(element.end)
+    })
+}
+
+/// Returns where the tracks are described, which may be behind the blocks that are theirs: a
+/// program that gives one a longer name moves them to the end.
+fn first_tracks(file: &mut Film<'_>, whole: Element) -> Result<Option<Element>, CleanError> {
+    let mut at = whole.content;
+    while let Some(element) = element_at(file, at, whole.end)? {
+        match element.id {
+            TRACKS => return Ok(Some(element)),
+            // Where it ends is not known yet.
+            _ if element.is_open => break,
+            _ => at = element.end,
+        }
+    }
+    Ok(None)
+}
+
+fn tracks(file: &mut Film<'_>, whole: Element, found: &mut Found) -> Result<(), CleanError> {
+    each(file, (whole.content, whole.end), |file, track| {
+        match track.id {
+            TRACK => clean_track(file, track, found)?,
+            _ => void(file, track.start, track.end)?,
+        }
+        Ok(track.end)
     })
 }
 
@@ -225,7 +250,7 @@ fn info(file: &mut Film<'_>, whole: Element) -> Result<(), CleanError> {
 }
 
 /// Cleans the description of a track, or overwrites it.
-fn clean_track(file: &mut Film<'_>, whole: Element, found: &mut Webm) -> Result<(), CleanError> {
+fn clean_track(file: &mut Film<'_>, whole: Element, found: &mut Found) -> Result<(), CleanError> {
     let (mut number, mut kind, mut size) = (None, None, None);
     let (mut codec, mut private) = (None, None);
     each(file, (whole.content, whole.end), |file, element| {
@@ -281,15 +306,17 @@ fn clean_private(
     };
     let name = bytes_of(file, codec, 16)?;
     let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
-    if !WITH_COMMENTS.contains(&name) {
-        return Ok(());
-    }
+    let blank_told: fn(&mut [u8]) -> bool = match name {
+        b"A_VORBIS" | b"V_THEORA" => blank_second_of_three,
+        b"A_FLAC" => blank_marked_flac,
+        b"S_TEXT/ASS" | b"S_TEXT/SSA" | b"S_ASS" | b"S_SSA" => blank_script,
+        _ => return Ok(()),
+    };
     if private.end - private.content > MAX_PRIVATE {
         return void(file, private.start, private.end);
     }
     let mut headers = bytes_of(file, private, MAX_PRIVATE)?;
-    let comments = second_of_three(&headers).and_then(|place| headers.get_mut(place));
-    if !comments.is_some_and(blank_comments) {
+    if !blank_told(&mut headers) {
         return void(file, private.start, private.end);
     }
     file.seek(SeekFrom::Start(private.content))?;
@@ -303,6 +330,17 @@ fn bytes_of(file: &mut Film<'_>, element: Element, most: u64) -> Result<Vec<u8>,
     file.seek(SeekFrom::Start(element.content))?;
     file.read_exact(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Overwrites the comments of Vorbis or Theora. Returns whether they are where they should be.
+fn blank_second_of_three(headers: &mut [u8]) -> bool {
+    let comments = second_of_three(headers).and_then(|place| headers.get_mut(place));
+    comments.is_some_and(blank_comments)
+}
+
+/// Overwrites what the metadata of FLAC tells, behind its mark. Returns whether it is such.
+fn blank_marked_flac(headers: &mut [u8]) -> bool {
+    headers.starts_with(b"fLaC") && headers.get_mut(4..).is_some_and(blank_flac)
 }
 
 /// Returns where the second of three packets is. Before them stand how many follow the first, and
@@ -326,7 +364,7 @@ fn second_of_three(bytes: &[u8]) -> Option<Range<usize>> {
 }
 
 /// Cleans a cluster. Returns where it ends: one that is open ends with the next of its level.
-fn cluster(file: &mut Film<'_>, whole: Element, found: &mut Webm) -> Result<u64, CleanError> {
+fn cluster(file: &mut Film<'_>, whole: Element, found: &mut Found) -> Result<u64, CleanError> {
     let mut at = whole.content;
     while let Some(element) = element_at(file, at, whole.end)? {
         let is_next = whole.is_open && element.id > 0xff_ffff;
@@ -348,7 +386,7 @@ fn cluster(file: &mut Film<'_>, whole: Element, found: &mut Webm) -> Result<u64,
 }
 
 /// Cleans a group. Returns whether its block is of a track that stays.
-fn group(file: &mut Film<'_>, whole: Element, found: &mut Webm) -> Result<bool, CleanError> {
+fn group(file: &mut Film<'_>, whole: Element, found: &mut Found) -> Result<bool, CleanError> {
     let mut is_kept = false;
     each(file, (whole.content, whole.end), |file, element| {
         if element.id == BLOCK {
@@ -362,7 +400,7 @@ fn group(file: &mut Film<'_>, whole: Element, found: &mut Webm) -> Result<bool, 
 }
 
 /// Returns whether a block is of a track that stays.
-fn is_of_track(file: &mut Film<'_>, block: Element, found: &mut Webm) -> Result<bool, CleanError> {
+fn is_of_track(file: &mut Film<'_>, block: Element, found: &mut Found) -> Result<bool, CleanError> {
     let mut head = [0; 8];
     let there = (block.end - block.content).min(8) as usize;
     file.seek(SeekFrom::Start(block.content))?;
@@ -516,13 +554,13 @@ mod tests {
     /// A film without what it tells, and how large it is shown; what is left of another file.
     type Cleaned = Result<(Vec<u8>, Option<(u32, u32)>), Vec<u8>>;
 
-    fn cleaned_webm(bytes: &[u8]) -> Cleaned {
+    fn cleaned_film(bytes: &[u8]) -> Cleaned {
         let mut file = Cursor::new(bytes.to_vec());
-        let done = clean_webm(&mut file, bytes.len() as u64);
+        let done = clean_matroska(&mut file, bytes.len() as u64);
         let out = file.into_inner();
         assert_eq!(out.len(), bytes.len());
         let mut again = Cursor::new(out.clone());
-        let _ = clean_webm(&mut again, out.len() as u64);
+        let _ = clean_matroska(&mut again, out.len() as u64);
         assert!(again.into_inner() == out, "what is clean stays as it is");
         for secret in [SECRET, b"ACME"] {
             assert!(memchr::memmem::find(&out, secret).is_none());
@@ -593,7 +631,7 @@ mod tests {
     fn a_film_keeps_its_pictures_and_sound_where_they_are_and_nothing_else() {
         for make in [element as fn(u32, &[u8]) -> Vec<u8>, open] {
             let [bytes, clean] = film(make);
-            let (out, size) = cleaned_webm(&bytes).unwrap();
+            let (out, size) = cleaned_film(&bytes).unwrap();
             assert_eq!(size, Some((640, 480)));
             let differs = out.iter().zip(&clean).position(|(one, other)| one != other);
             assert_eq!(differs, None);
@@ -607,12 +645,12 @@ mod tests {
             .windows(7)
             .position(|part| part == b"picture")
             .unwrap();
-        let (out, size) = cleaned_webm(&bytes[..end]).unwrap();
+        let (out, size) = cleaned_film(&bytes[..end]).unwrap();
         assert_eq!((out.len(), size), (end, Some((640, 480))));
         // Nothing but its head, and something else behind it.
-        assert!(cleaned_webm(&head()).is_err());
-        assert!(cleaned_webm(&[&head()[..], b"\0\0\0", SECRET].concat()).is_err());
-        assert!(cleaned_webm(&[&head()[..], &element(0xae, SECRET)].concat()).is_err());
+        assert!(cleaned_film(&head()).is_err());
+        assert!(cleaned_film(&[&head()[..], b"\0\0\0", SECRET].concat()).is_err());
+        assert!(cleaned_film(&[&head()[..], &element(0xae, SECRET)].concat()).is_err());
     }
 
     /// The headers of Vorbis, with what its comments are.
@@ -668,7 +706,7 @@ mod tests {
             .concat();
             for codec in [&b"A_VORBIS"[..], b"A_VORBIS\0\0"] {
                 let film = |comments: &[u8]| sound(codec, &element(PRIVATE, &headers(comments)));
-                let (out, _) = cleaned_webm(&film(&told)).unwrap();
+                let (out, _) = cleaned_film(&film(&told)).unwrap();
                 assert!(out == film(&silent), "{filler}");
             }
         }
@@ -689,7 +727,7 @@ mod tests {
             // Too short for what is always there.
             element(PRIVATE, &headers(b"\x03vorbis")),
         ] {
-            let (out, _) = cleaned_webm(&sound(b"A_VORBIS", &private)).unwrap();
+            let (out, _) = cleaned_film(&sound(b"A_VORBIS", &private)).unwrap();
             assert!(
                 out == sound(b"A_VORBIS", &void_like(&private)),
                 "{private:?}"
@@ -698,13 +736,80 @@ mod tests {
         // Of two the second is.
         let silent = element(PRIVATE, &headers(b"\x03vorbis\0\0\0\0\0\0\0\0\x01"));
         let other = element(PRIVATE, &whole);
-        let (out, _) = cleaned_webm(&sound(b"A_VORBIS", &[&silent[..], &other].concat())).unwrap();
+        let (out, _) = cleaned_film(&sound(b"A_VORBIS", &[&silent[..], &other].concat())).unwrap();
         let left = [&silent[..], &void_like(&other)].concat();
         assert!(out == sound(b"A_VORBIS", &left));
         // What another codec has there is its own.
         let private = element(PRIVATE, b"OpusHead, and what follows");
         let film = sound(b"A_OPUS", &private);
-        assert!(cleaned_webm(&film).unwrap().0 == film);
+        assert!(cleaned_film(&film).unwrap().0 == film);
+    }
+
+    /// A recording said in its tags who had made it, and the picture beside it where.
+    #[test]
+    fn sound_of_flac_keeps_what_it_is_decoded_by_and_says_nothing() {
+        let block = |kind: u8, body: &[u8]| [&[kind, 0, 0, body.len() as u8][..], body].concat();
+        let stream = [b"fLaC", &block(0, &[7; 34])[..]].concat();
+        let headers =
+            |told: &[u8], kind: u8| [&stream[..], told, &block(0x80 | kind, told)].concat();
+        let film = |private: &[u8]| sound(b"A_FLAC", &element(PRIVATE, private));
+        let told = film(&headers(&block(4, SECRET), 6));
+        let silent = film(
+            &[
+                &stream[..],
+                &block(1, &[0; SECRET.len()]),
+                &block(0x81, &[0; SECRET.len() + 4]),
+            ]
+            .concat(),
+        );
+        assert!(cleaned_film(&told).unwrap().0 == silent);
+        // Not marked as such, it is not known.
+        let private = element(PRIVATE, &block(4, SECRET));
+        let (out, _) = cleaned_film(&sound(b"A_FLAC", &private)).unwrap();
+        assert!(out == sound(b"A_FLAC", &void_like(&private)));
+    }
+
+    /// A script of subtitles named its writer, and where the film lay on their disk.
+    #[test]
+    fn subtitles_keep_their_looks_and_say_nothing_of_their_writer() {
+        let film = |script: &[u8]| {
+            let body = [
+                element(NUMBER, &[1]),
+                element(KIND, &[0x11]),
+                element(CODEC, b"S_TEXT/ASS"),
+                element(PRIVATE, script),
+            ];
+            let tracks = element(TRACKS, &element(TRACK, &body.concat()));
+            let cluster = element(CLUSTER, &element(SIMPLE_BLOCK, &block(1, b"0,0,,hi")));
+            [head(), element(SEGMENT, &[tracks, cluster].concat())].concat()
+        };
+        let told = film(b"[Script Info]\nTitle: garden of Ada\nPlayResX: 640\n");
+        let silent = film(b"[Script Info]\n                    \nPlayResX: 640\n");
+        assert!(cleaned_film(&told).unwrap().0 == silent);
+    }
+
+    /// A program that gives a track a longer name moves the tracks to the end: all blocks before
+    /// them were overwritten as nobody's.
+    #[test]
+    fn a_film_whose_tracks_are_behind_its_blocks_keeps_these() {
+        let tracks = element(TRACKS, &track(1, 1, SECRET));
+        let named = element(0x536e, SECRET);
+        let clean_tracks = {
+            let at = tracks.windows(named.len()).position(|part| part == named);
+            let at = at.unwrap();
+            let void = void_like(&named);
+            [&tracks[..at], &void, &tracks[at + named.len()..]].concat()
+        };
+        let blocks = element(SIMPLE_BLOCK, &block(1, b"picture"));
+        let other = element(SIMPLE_BLOCK, &block(2, SECRET));
+        let film = |other: &[u8], tracks: &[u8]| {
+            let cluster = element(CLUSTER, &[&blocks[..], other].concat());
+            let body = [&cluster[..], tracks, &cluster].concat();
+            [head(), element(SEGMENT, &body)].concat()
+        };
+        let (out, size) = cleaned_film(&film(&other, &tracks)).unwrap();
+        assert_eq!(size, Some((640, 480)));
+        assert!(out == film(&void_like(&other), &clean_tracks));
     }
 
     /// Each level had a bound of its own, so that a film of two bytes an element had none.
@@ -714,9 +819,9 @@ mod tests {
         let clusters = cluster.repeat(17);
         let [bytes, _] = film(element);
         let few = [&bytes[..], &element(SEGMENT, &cluster)].concat();
-        assert!(cleaned_webm(&few).is_ok());
+        assert!(cleaned_film(&few).is_ok());
         let many = [&bytes[..], &element(SEGMENT, &clusters)].concat();
-        assert!(cleaned_webm(&many).is_err());
+        assert!(cleaned_film(&many).is_err());
     }
 
     #[test]
@@ -732,7 +837,7 @@ mod tests {
             }
             let mut file = Cursor::new(broken);
             let length = file.get_ref().len() as u64;
-            let _ = clean_webm(&mut file, length);
+            let _ = clean_matroska(&mut file, length);
             assert_eq!(file.get_ref().len() as u64, length);
         }
     }
