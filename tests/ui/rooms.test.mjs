@@ -197,6 +197,15 @@ describe('changing what was said', () => {
     assert.deepEqual(texts(), [])
   })
 
+  test('of an erased message nothing is left in what answers it, and no answer on its way brings it back', () => {
+    hear('messages_erased', { room_id: OPS, sender_id: ME })
+    assert.deepEqual(message(11).replyTo, { id: 10 })
+    history([said(9), said(10, ME), said(11)])
+    list(listed(said(10, ME)))
+    assert.deepEqual(texts(), ['number 9', 'number 11'])
+    assert.doesNotMatch(JSON.stringify([...store.chats.values()]), /number 10/)
+  })
+
   test('what was deleted while nothing was heard goes with the next page', () => {
     store.apply({ type: 'missed' })
     history([said(9), said(12)])

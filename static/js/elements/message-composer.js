@@ -171,7 +171,7 @@ export class MessageComposer extends ChatPart {
 
   #dropGone() {
     const about = this.#edited ?? this.#answered
-    if (about && this.store.message(about.id)?.message.deletedAt) this.#leave()
+    if (about && this.store.deleted.has(about.id)) this.#leave()
     else this.render()
   }
 

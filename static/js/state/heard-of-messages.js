@@ -1,7 +1,7 @@
 // What the server tells of messages: that they were written, read, edited, deleted. Pure.
 
 import { isRoom, keyNamed, keyOf, pairKey, roomKey } from './chats.js'
-import { fromWire, messageOf, newestId, receivedAfter, withEdit, withReaction, withoutText } from './timeline.js'
+import { fromWire, messageOf, newestId, receivedAfter, withEdit, withReaction, withoutErased, withoutText } from './timeline.js'
 import { addUnread, countedUnread, readOne, readUpTo, withoutMessage } from './unread.js'
 
 /** @typedef {import('./book.js').Book} Book */
@@ -103,9 +103,11 @@ export const ofMessages = book => ({
     const key = keyNamed(data)
     const goes = (/** @type {number} */ id, /** @type {number} */ sender) =>
       (sender_id === undefined || sender === sender_id) && (before === undefined || id < before)
-    const { listed } = book.chat(key)
+    const { listed, thread: { messages } } = book.chat(key)
     if (listed && goes(listed.id, listed.senderId)) book.set(key, { listed: withoutWords(listed) })
-    book.change(key, messages => messages.filter(({ id, senderId }) => id === Infinity || !goes(id, senderId)))
+    // An answer on its way may still have them.
+    for (const { id, senderId } of messages) if (id !== Infinity && goes(id, senderId)) book.deleted.add(id)
+    book.change(key, messages => withoutErased(messages, goes))
     book.tellGone(key)
     return key
   },

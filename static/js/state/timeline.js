@@ -125,6 +125,18 @@ export const withoutText = (timeline, id, deletedAt) => timeline.map(message => 
   : message.replyTo?.id === id ? { ...message, replyTo: { id } } : message)
 
 /**
+ * A timeline without messages that were erased, and nothing of them in what answers them.
+ * @param {Message[]} timeline
+ * @param {(id: number, senderId: number) => boolean} goes
+ * @returns {Message[]}
+ */
+export const withoutErased = (timeline, goes) => timeline.filter(({ id, senderId }) => id === Infinity || !goes(id, senderId))
+  .map(message => {
+    const { replyTo } = message
+    return replyTo?.senderId !== undefined && goes(replyTo.id, replyTo.senderId) ? { ...message, replyTo: { id: replyTo.id } } : message
+  })
+
+/**
  * @param {Reaction[]} reactions in the order of the first that stands
  * @param {{ emoji: string, on: boolean, count: number }} change
  * @param {boolean} mine whether it is by the person here
