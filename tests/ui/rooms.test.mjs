@@ -78,6 +78,11 @@ describe('what is unread in a room', () => {
   })
 })
 
+test('what is unread in a room that was archived is not told of: no row shows it', () => {
+  hear('room_changed', { room_id: OPS, change: 'archived', by: ADA, room: wire({ archived_at: time }) })
+  assert.deepEqual([store.list(), store.totalUnread], [[], 0])
+})
+
 describe('a room', () => {
   test('stands in the list without a message, by when it was made, until it is archived', () => {
     store.apply({ type: 'room', data: { room: { ...wire({ id: 8, name: 'New', created_at: '2025-06-06T12:00:00.000Z' }), mine: { role: 'owner', read_up_to: 0 } } } })

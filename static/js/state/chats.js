@@ -118,11 +118,12 @@ export const isMuted = ({ mutedUntil }, now) => mutedUntil !== null && Date.pars
 
 /**
  * How many messages a chat adds to the number in the page's title: of one that is muted, those
- * alone that mention the person here.
+ * alone that mention the person here; of an archived one, which stands in no list, none.
  * @param {Chat} chat
  * @param {number} now
  */
-export const toldOf = (chat, now) => countOf(isMuted(chat, now) ? chat.mentions : chat.unread)
+export const toldOf = (chat, now) =>
+  chat.room?.archivedAt ? 0 : countOf(isMuted(chat, now) ? chat.mentions : chat.unread)
 
 /**
  * @param {Chat} chat
