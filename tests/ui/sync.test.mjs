@@ -595,6 +595,21 @@ test('a token that is no longer accepted ends the session, wherever that shows',
   }
 })
 
+test('reads the list again where there came a reason to while an older answer was on its way', async () => {
+  const answers = []
+  api.inbox = () => new Promise(resolve => answers.push(() => resolve({ data: [], meta: {} })))
+  socket.connect(false)
+  await settled()
+  assert.equal(answers.length, 1)
+  socket.hear('room_skipped', { room_id: 7 })
+  await new Promise(resolve => setTimeout(resolve, 400))
+  assert.equal(answers.length, 1)
+  answers[0]()
+  await when(() => store.listState === 'ready')
+  await settled()
+  assert.equal(answers.length, 2)
+})
+
 test('somebody unknown who writes is asked for, once', async () => {
   socket.connect(false)
   await when(() => store.listState === 'ready')

@@ -50,8 +50,11 @@ export class Reader {
    * @type {Map<ChatKey, Promise<unknown>>}
    */
   #entering = new Map()
-  /** What is being read right now, so that it is not asked for twice. @type {Set<string>} */
-  #under = new Set()
+  /**
+   * What is being read right now, each with the end of it, so that it is not asked for twice.
+   * @type {Map<string, Promise<unknown>>}
+   */
+  #under = new Map()
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #soon
 
@@ -90,7 +93,11 @@ export class Reader {
 
   readChatsSoon() {
     clearTimeout(this.#soon)
-    this.#soon = setTimeout(() => this.readChats(), READ_SOON_MS)
+    this.#soon = setTimeout(async () => {
+      // An answer that is on its way may be older than the reason to ask.
+      await this.#under.get(this.#naming('chats undefined'))
+      this.readChats()
+    }, READ_SOON_MS)
   }
 
   /** Shows a conversation, reading what of it is not here. @param {ChatKey | null} key */
@@ -180,15 +187,15 @@ export class Reader {
    */
   async once(what, work) {
     const era = this.#era
-    const key = `${era} ${what}`
+    const key = this.#naming(what)
     if (this.#under.has(key)) return
-    this.#under.add(key)
-    try {
-      await work(() => era !== this.#era)
-    } finally {
-      this.#under.delete(key)
-    }
+    const done = work(() => era !== this.#era).finally(() => this.#under.delete(key))
+    this.#under.set(key, done)
+    await done
   }
+
+  /** @param {string} what is read */
+  #naming(what) { return `${this.#era} ${what}` }
 
   /** Reads what a room is, who is in it, and who has read. @param {ChatKey} key */
   #readRoom(key) {
