@@ -133,6 +133,19 @@ describe('sending', () => {
     assert.equal((await socket.next()).payload.client_id, 'b')
   })
 
+  test('goes by the order of writing where the clock was set back meanwhile, also after a reload', async () => {
+    sync.send({ ...message('a'), createdAt: '2999-06-05T12:00:00.000Z' })
+    sync.send(message('b'))
+    sync.send(message('c'))
+    start(memory.kept)
+    socket.connect(true)
+    for (const id of ['a', 'b', 'c']) {
+      const call = await socket.next()
+      assert.equal(call.payload.client_id, id)
+      call.resolve(sentAs(7, id))
+    }
+  })
+
   test('sends a message again, under the same client id, when its ack was lost', async () => {
     socket.connect(true)
     sync.send(message('a'))

@@ -49,6 +49,9 @@ export class Outbox {
 
   /** @param {Unsent} message */
   send(message) {
+    // What waits goes out in the order of these times, and clocks are set back.
+    const last = this.#store.pending().at(-1)?.message.createdAt ?? ''
+    if (message.createdAt <= last) message = { ...message, createdAt: new Date(Date.parse(last) + 1).toISOString() }
     // Both at once, so that the text is never in neither: from the draft it goes to the outbox.
     // What it answers may be deleted meanwhile, so the device keeps of it no more than which it is.
     this.#kept.keepUnsent(message.replyTo ? { ...message, replyTo: { id: message.replyTo.id } } : message)
