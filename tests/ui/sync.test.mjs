@@ -623,6 +623,34 @@ test('reads the list again where there came a reason to while an older answer wa
   assert.equal(answers.length, 2)
 })
 
+test('asks for fresh URLs of files in a page that was open for half a day, and is looked at again', async t => {
+  t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
+  const asked = []
+  api.request = async (method, path, { ids }) => {
+    asked.push([method, path, ids.length])
+    if (asked.length === 1) throw new ChatError('offline')
+    return { data: ids.map(id => ({ id, url: `${id} anew` })), meta: {} }
+  }
+  const file = (id, extra) => ({ id: `f${id}`, name: 'a.pdf', type: 'application/pdf', size: 1, url: 'old', ...extra })
+  const urls = () => store.chat(WITH_ADA).thread.messages.flatMap(({ attachments = [] }) => attachments.map(({ url }) => url))
+  socket.connect(true)
+  for (let id = 1; id <= 60; id++) {
+    socket.hear('receive_message', { id, sender_id: ADA, receiver_id: ME, content: '', created_at: time, attachments: [file(2 * id), file(2 * id + 1)] })
+  }
+  sync.look(true)
+  await settled()
+  assert.deepEqual(asked, [])
+  t.mock.timers.tick(13 * 3_600_000)
+  for (let look = 0; look < 3; look++) {
+    sync.look(true)
+    await settled()
+  }
+  const ask = count => ['POST', 'api/files/urls', count]
+  assert.deepEqual(asked, [ask(100), ask(100), ask(20)])
+  assert.deepEqual(urls().slice(0, 2), ['f2 anew', 'f3 anew'])
+  assert.equal(urls().includes('old'), false)
+})
+
 test('somebody unknown who writes is asked for, once', async () => {
   socket.connect(false)
   await when(() => store.listState === 'ready')

@@ -56,7 +56,8 @@ function create({ file, look }) {
 }
 
 /**
- * A URL is fresh with each reading; what is shown already stays.
+ * A URL is fresh with each reading; what is shown already stays, and what plays. What is still to
+ * be played is read later, by a URL that holds.
  * @param {HTMLElement} node
  * @param {Shown} shown
  */
@@ -68,7 +69,10 @@ function update(node, { file }) {
   const media = /** @type {HTMLImageElement | HTMLMediaElement | null} */ (link ? link.querySelector('img') : node)
   if (media instanceof HTMLImageElement) media.alt = alt || name
   else media?.setAttribute('aria-label', alt || name)
-  if (media && !media.getAttribute('src')) media.src = media instanceof HTMLImageElement ? preview ?? url : url
+  const source = media instanceof HTMLImageElement ? preview ?? url : url
+  const isAtRest = media instanceof HTMLMediaElement && media.paused && media.currentTime === 0
+  const known = media?.getAttribute('src')
+  if (media && (!known || isAtRest && known !== source)) media.src = source
   showPart(node, file)
 }
 

@@ -22,7 +22,7 @@ import { Reader } from './reader.js'
 /**
  * @typedef {Pick<import('../net/api.js').Api,
  *   'inbox' | 'history' | 'user' | 'updates' | 'room' | 'members' | 'reads' | 'reactors' |
- *   'server' | 'ask'>} Api
+ *   'server' | 'ask' | 'request'>} Api
  */
 
 /**
@@ -31,6 +31,10 @@ import { Reader } from './reader.js'
 const SEND_FIRST_MS = 3_000
 /** The peer may have closed the page in mid-word, so a typing line ends by itself. */
 const TYPING_LASTS_MS = 6_000
+/** The URL of a file holds for a day at least; after half of that there is to be a fresh one. */
+const URLS_HOLD_MS = 12 * 3_600_000
+/** The server gives the URLs of so many files at once. */
+const URLS_MOST = 100
 /** After more than this many pages of missed events it is better to read afresh. */
 const UPDATE_PAGES_MOST = 5
 
@@ -54,6 +58,8 @@ export class Sync extends EventTarget {
    * True while nothing is missing before what is heard now, so that its place says where we are.
    */
   #complete = false
+  /** Since when the URLs of files that are here hold, as `Date.now()` counts. */
+  #urlsAt = Date.now()
   /** How often the connection was made, so that what belongs to an earlier one is known. */
   #turn = 0
   /** @type {Map<string, ReturnType<typeof setTimeout>>} */
@@ -104,7 +110,10 @@ export class Sync extends EventTarget {
   set hasKept(has) { this.#reader.hasKept = has }
 
   /** @param {boolean} looks whether the page is seen and has the focus */
-  look(looks) { this.#inView.look(looks) }
+  look(looks) {
+    this.#inView.look(looks)
+    if (looks) this.#freshenUrls()
+  }
 
   /**
    * Has a conversation's first reading reach back to a message.
@@ -260,6 +269,7 @@ export class Sync extends EventTarget {
   async #connected() {
     const turn = ++this.#turn
     this.#readSaid = ''
+    this.#freshenUrls()
     this.#people.watchAnew()
     const { listState } = this.#store
     const shown = listState === 'ready' && (this.open === null || this.#store.chat(this.open).thread.loaded)
@@ -307,6 +317,22 @@ export class Sync extends EventTarget {
     }
     if (turn !== this.#turn || this.#cursor !== undefined) return 'some'
     return 'unknown'
+  }
+
+  /** Gives all files that are here URLs that hold, in a page that is open for long. */
+  async #freshenUrls() {
+    if (!this.#socket.connected || Date.now() - this.#urlsAt < URLS_HOLD_MS) return
+    const before = this.#urlsAt
+    this.#urlsAt = Date.now()
+    try {
+      for (const all = this.#store.fileIds(); all.length > 0;) {
+        const { data } = await this.#api.request('POST', 'api/files/urls', { ids: all.splice(0, URLS_MOST) })
+        this.#store.apply({ type: 'file_urls', data })
+      }
+    } catch (error) {
+      this.#urlsAt = before
+      this.#failed(error)
+    }
   }
 
   /** Lets go all that the server ever said of messages. */
