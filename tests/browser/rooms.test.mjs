@@ -89,6 +89,9 @@ scene('who is mentioned sees a number, and in a muted room that alone', async st
   await theirs.waitForFunction(() => document.title === '(1) chatd')
   await row(theirs, 'Ops').click()
   await bubble(theirs, 'please look').locator('.of-me').waitFor()
+  // Another app says whom it means by their id alone.
+  await ada.send({ room_id: room.id, content: 'here it is', mentions: [bob.id] })
+  await theirs.locator('.message.calls-me', { hasText: 'here it is' }).waitFor()
   await details(theirs)
   await theirs.getByLabel('Mute').selectOption({ label: 'For 8 hours' })
   await row(theirs, 'Ops').locator('.muted, :scope.muted').first().waitFor()

@@ -107,7 +107,9 @@ export class Bubbles {
     node.classList.toggle('mine', mine)
     node.classList.toggle('joined', joined)
     node.classList.toggle('gone', gone)
-    node.classList.toggle('calls-me', mentions.some(mention => mention.mine) && !mine)
+    // Not by the text, which another app may have written, or one by an earlier name.
+    const calls = message.mentionAll || message.mentions?.includes(this.#store.me.id)
+    node.classList.toggle('calls-me', calls === true && !mine && !gone)
     node.dataset.state = gone ? 'gone' : state
     const sender = part(node, 'sender')
     sender.textContent = peerId ? t('bySender', { name }) : name
