@@ -151,17 +151,28 @@ pub struct TimestampError;
 
 impl Timestamp {
     /// RFC 3339 with any offset, from 1970, cut to the millisecond; and whether it was finer than
-    /// that.
+    /// that. Later moments than can be kept are taken as the last one.
     pub fn parse_and_cut(text: &str) -> Result<(Self, bool), TimestampError> {
-        let moment: jiff::Timestamp = text.parse().map_err(|_| TimestampError)?;
+        let moment: jiff::Timestamp = match text.parse() {
+            Ok(moment) => moment,
+            Err(_) if is_beyond_last(text) => return Ok((Self(LAST_MS), false)),
+            Err(_) => return Err(TimestampError),
+        };
         // Rounded down, also where it is before 1970.
         let ms = moment.as_nanosecond().div_euclid(1_000_000);
         let ms = u64::try_from(ms).map_err(|_| TimestampError)?;
-        if ms > LAST_MS {
-            return Err(TimestampError);
-        }
-        Ok((Self(ms), moment.subsec_nanosecond() % 1_000_000 != 0))
+        let is_finer = moment.subsec_nanosecond() % 1_000_000 != 0;
+        Ok((Self::from_ms(ms), is_finer))
     }
+}
+
+/// Returns whether a text is a moment of the last hours of 9999, by which programs say "for ever".
+fn is_beyond_last(text: &str) -> bool {
+    let pieces = jiff::fmt::temporal::Pieces::parse(text);
+    pieces.is_ok_and(|pieces| {
+        let is_moment = pieces.time().is_some() && pieces.offset().is_some();
+        is_moment && pieces.date() >= jiff::civil::date(9999, 12, 30)
+    })
 }
 
 impl std::str::FromStr for Timestamp {
@@ -178,9 +189,11 @@ impl std::str::FromStr for Timestamp {
 }
 
 impl<'de> Deserialize<'de> for Timestamp {
+    /// Clients may write a time more finely than it is kept, as Python does by itself.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        text.parse().map_err(de::Error::custom)
+        let (moment, _) = Self::parse_and_cut(&text).map_err(de::Error::custom)?;
+        Ok(moment)
     }
 }
 
@@ -262,6 +275,32 @@ mod tests {
         let unset = Timestamp::from_ms(5_000);
         assert_eq!(unset.following(newest), newest);
         assert!(!unset.may_follow(newest));
+    }
+
+    /// A time to the microsecond was refused, and so was the last second of 9999.
+    #[test]
+    fn a_time_is_read_as_programs_write_it() {
+        let last = Timestamp::from_ms(LAST_MS);
+        for (text, time) in [
+            (
+                "2025-06-05T12:00:00.000999Z",
+                Timestamp::from_ms(1_749_124_800_000),
+            ),
+            (
+                "2025-06-05T12:00:00.007123456+00:00",
+                Timestamp::from_ms(1_749_124_800_007),
+            ),
+            ("9999-12-30T22:00:00.001Z", last),
+            ("9999-12-31T23:59:59Z", last),
+            ("9999-12-31T23:59:59.999Z", last),
+            ("9999-12-31T23:59:59.9999999+07:00", last),
+        ] {
+            let read = serde_json::from_str::<Timestamp>(&format!("\"{text}\""));
+            assert_eq!(read.unwrap(), time, "{text}");
+        }
+        for text in ["9999-12-31", "9999-12-31T23:59:59", "9999-12-32T00:00:00Z"] {
+            assert_eq!(text.parse::<Timestamp>(), Err(TimestampError), "{text}");
+        }
     }
 
     #[test]
