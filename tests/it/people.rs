@@ -262,6 +262,57 @@ async fn who_is_blocked_sees_neither_presence_nor_typing_nor_reading() {
     assert_eq!(before, Vec::<Value>::new());
 }
 
+/// In the lists of who reacted and of who is blocked they looked like anybody.
+#[tokio::test]
+async fn bots_and_who_is_gone_are_known_as_such_wherever_people_are_listed() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let (ada, bob) = server.two_people().await;
+    let wish = json!({"username": "clerk"});
+    let made = ask(&server, &admin, "POST", "/api/admin/bots", wish).await;
+    let clerk = Person {
+        id: made["data"]["id"].as_u64().unwrap(),
+        token: made["data"]["key"].as_str().unwrap().into(),
+    };
+    let room = room_of(&server, &[&ada, &bob, &clerk], json!({})).await;
+    let mut hers = server.connect_second(&ada).await;
+    let said = json!({"room_id": room, "content": "x"});
+    let id = hers.call(1, "send_message", said).await.0["data"]["id"].clone();
+    for person in [&clerk, &bob, &ada] {
+        let mut wire = server.connect_second(person).await;
+        let reaction = json!({"message_id": id, "emoji": "👍", "on": true});
+        wire.call(1, "react", reaction).await;
+        if person.id != ada.id {
+            block(&server, &ada, person).await;
+        }
+    }
+    let body = json!({"current_password": "password1"});
+    ask(&server, &bob, "DELETE", "/api/auth/me", body).await;
+
+    let kind = |row: &Value| json!([row["user_id"], row["is_bot"], row["deleted"]]);
+    let (bot, gone) = (json!([clerk.id, true, null]), json!([bob.id, null, true]));
+    for (path, mut expected) in [
+        (
+            format!("/api/messages/{id}/reactions"),
+            vec![bot.clone(), gone.clone(), json!([ada.id, null, null])],
+        ),
+        ("/api/blocks".to_owned(), vec![bot, gone]),
+    ] {
+        let listed = server.get(&path, &ada.token).await;
+        let mut kinds: Vec<_> = listed["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(kind)
+            .collect();
+        for list in [&mut kinds, &mut expected] {
+            list.sort_by_key(|row| row[0].as_u64());
+        }
+        assert_eq!(kinds, expected, "{path}");
+    }
+    server.stop().await;
+}
+
 /// The marks of one who has blocked somebody were kept from them live, and stood in every history.
 #[tokio::test]
 async fn who_is_blocked_sees_by_no_route_what_was_read() {

@@ -280,6 +280,14 @@ pub(crate) struct Reactor {
     /// The name to be shown, which others may have too.
     name: String,
     avatar: Option<Arc<str>>,
+    /// Whether it is a program; absent for people.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(with = "Option<bool>")]
+    is_bot: bool,
+    /// Whether the account is gone; absent for others. Its username is `deleted-` and its id then.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(with = "Option<bool>")]
+    deleted: bool,
     emoji: Arc<str>,
 }
 
@@ -290,6 +298,8 @@ impl Reactor {
             username: user.username.as_str().to_owned(),
             name: user.shown_name().to_owned(),
             avatar: user.avatar.clone(),
+            is_bot: user.is_bot,
+            deleted: user.deleted,
             emoji,
         }
     }

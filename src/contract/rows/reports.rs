@@ -100,6 +100,14 @@ pub(crate) struct BlockedRow {
     name: String,
     /// A picture's URL.
     avatar: Option<Arc<str>>,
+    /// Whether it is a program; absent for people.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(with = "Option<bool>")]
+    is_bot: bool,
+    /// Whether the account is gone; absent for others. Its username is `deleted-` and its id then.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(with = "Option<bool>")]
+    deleted: bool,
 }
 
 impl From<&User> for BlockedRow {
@@ -109,6 +117,8 @@ impl From<&User> for BlockedRow {
             username: user.username.as_str().to_owned(),
             name: user.shown_name().to_owned(),
             avatar: user.avatar.clone(),
+            is_bot: user.is_bot,
+            deleted: user.deleted,
         }
     }
 }
