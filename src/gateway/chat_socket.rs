@@ -232,7 +232,7 @@ impl SocketHandler for ChatSocket {
 
     fn revalidate(&mut self) {
         self.stay_or_go();
-        self.unwatch_hidden();
+        self.review_watched();
     }
 
     fn event(&mut self, event: Event<'_>) {

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::Profiles;
 use super::fanout::{Fanout, RoomEvent};
-use super::groups::{presence_group, user_group};
+use super::groups::{hidden_group, presence_group, user_group};
 use super::present::Present;
 use crate::accounts;
 use crate::chat::{
@@ -114,7 +114,14 @@ impl Outbound {
         };
         let (room, user) = (membership.room, membership.user);
         match membership.change {
-            MembershipChange::Joined => self.present.joined(room, user, notice.entry.id),
+            MembershipChange::Joined => {
+                self.present.joined(room, user, notice.entry.id);
+                if self.hides_strangers {
+                    // They and the others have something in common again.
+                    let both = [hidden_group(user), user_group(user)];
+                    self.namespace.to_each(both).revalidate();
+                }
+            }
             MembershipChange::Left | MembershipChange::Removed => {
                 self.present.left(room, user);
                 if self.hides_strangers {
@@ -127,15 +134,20 @@ impl Outbound {
         }
     }
 
-    /// Has the other sockets of one whom this person has blocked forget that they watch them.
+    /// Has the sockets of one whom this person has blocked, or has no more, look again whom they
+    /// see; and those of both tell that they are not typing to each other.
     fn note_block(&self, notice: &Notice) {
-        if let Act::Settings {
-            chat: ChatId::Person(peer),
-            blocks: Some(true),
-            ..
-        } = notice.entry.act
+        if let (
+            Act::Settings {
+                chat: ChatId::Person(peer),
+                blocks: Some(_),
+                ..
+            },
+            Some(author),
+        ) = (&notice.entry.act, notice.entry.author)
         {
-            self.namespace.to(user_group(peer)).revalidate();
+            let both = [user_group(author), user_group(*peer)];
+            self.namespace.to_each(both).revalidate();
         }
     }
 

@@ -4,12 +4,12 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::chat_socket::ChatSocket;
-use super::groups::{is_presence, presence_group, watched_by};
+use super::groups::{hidden_from, hidden_group, is_of_watchers, presence_group, watched_by};
 use super::memory::Subscribed;
 use super::reply::Reply;
 use crate::chat::Seen;
 use crate::contract::{FieldError, PRESENCE, Presence, PresenceList, Refusal};
-use crate::hub::DisconnectReason;
+use crate::hub::{DisconnectReason, Group};
 use crate::model::{Timestamp, UserId};
 use crate::transport::CloseReason;
 
@@ -57,20 +57,27 @@ impl ChatSocket {
         // At a moment at which no one comes or goes, so that the ack and the events after it miss
         // nothing.
         chat.presence().look(&users, |found| {
-            self.socket.leave(is_presence);
-            let users = users.iter().zip(found).map(|(user_id, mut seen)| {
+            self.socket.leave(is_of_watchers);
+            let users = users.iter().zip(found).map(|(user_id, seen)| {
                 if hidden.contains(user_id) {
+                    self.socket.join(hidden_group(*user_id));
                     return Presence::of(*user_id, Seen::default());
                 }
-                self.socket.join(presence_group(*user_id));
-                seen.last_seen = seen.last_seen.or_else(|| chat.last_seen(*user_id));
-                Presence::of(*user_id, seen)
+                self.begin_to_see(*user_id, seen)
             });
             reply.succeed(PresenceList {
                 users: users.collect(),
             });
         });
         Ok(())
+    }
+
+    /// Has this socket hear of a person's coming and going from now on, and returns how they are.
+    fn begin_to_see(&self, user: UserId, mut seen: Seen) -> Presence {
+        self.socket.join(presence_group(user));
+        let stored = || self.door.verbs.chat.last_seen(user);
+        seen.last_seen = seen.last_seen.or_else(stored);
+        Presence::of(user, seen)
     }
 
     /// Watches the same people as the socket that this one resumes, and tells what changed
@@ -90,6 +97,7 @@ impl ChatSocket {
             for (watched, told) in watched.iter().zip(told) {
                 if hidden.contains(&watched.user) {
                     // They look as though they had gone.
+                    self.socket.join(hidden_group(watched.user));
                     let presence = Presence::of(watched.user, Seen::default());
                     self.socket.emit(PRESENCE.name, &(presence,));
                     continue;
@@ -136,23 +144,47 @@ impl ChatSocket {
     }
 
     /// Watches those no more who have blocked this socket's person meanwhile: they look as though
-    /// they had gone.
-    pub(super) fn unwatch_hidden(&mut self) {
+    /// they had gone. And those again who have done so and do no more.
+    pub(super) fn review_watched(&mut self) {
         if self.subscriptions == 0 {
             return;
         }
-        let watched = self.socket.groups_where(is_presence);
-        let watched: Vec<_> = watched.iter().filter_map(watched_by).collect();
+        let seen_again = self.of_watched(hidden_from);
+        let watched = self.of_watched(watched_by);
         let hidden = self.hidden(&watched);
-        if hidden.is_empty() {
+        if !hidden.is_empty() {
+            self.socket
+                .leave(|group| watched_by(group).is_some_and(|user| hidden.contains(&user)));
+            for user in hidden {
+                self.socket.join(hidden_group(user));
+                let presence = Presence::of(user, Seen::default());
+                self.socket.emit(PRESENCE.name, &(presence,));
+            }
+        }
+        self.see_again(seen_again);
+    }
+
+    /// Watches those of these again who may be seen by now, and tells how they are.
+    fn see_again(&self, mut users: Vec<UserId>) {
+        let hidden = self.hidden(&users);
+        users.retain(|user| !hidden.contains(user));
+        if users.is_empty() {
             return;
         }
-        self.socket
-            .leave(|group| watched_by(group).is_some_and(|user| hidden.contains(&user)));
-        for user in hidden {
-            let presence = Presence::of(user, Seen::default());
-            self.socket.emit(PRESENCE.name, &(presence,));
-        }
+        self.door.verbs.chat.presence().look(&users, |found| {
+            self.socket
+                .leave(|group| hidden_from(group).is_some_and(|user| users.contains(&user)));
+            for (user, seen) in users.iter().zip(found) {
+                let presence = self.begin_to_see(*user, seen);
+                self.socket.emit(PRESENCE.name, &(presence,));
+            }
+        });
+    }
+
+    /// Returns the people of those of this socket's groups that are such.
+    fn of_watched(&self, which: fn(&Group) -> Option<UserId>) -> Vec<UserId> {
+        let groups = self.socket.groups_where(|group| which(group).is_some());
+        groups.iter().filter_map(which).collect()
     }
 
     /// Ends all its subscriptions.

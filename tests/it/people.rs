@@ -26,6 +26,29 @@ async fn block(server: &TestServer, by: &Person, whom: &Person) {
     ask(server, by, "PUT", &path, Value::Null).await;
 }
 
+async fn unblock(server: &TestServer, by: &Person, whom: &Person) {
+    let path = format!("/api/blocks/{}", whom.id);
+    ask(server, by, "DELETE", &path, Value::Null).await;
+}
+
+/// Waits until the last socket of a person has closed, as another one sees it.
+async fn until_gone(server: &TestServer, who: &Person, seen_by: &Person) {
+    let path = format!("/api/users/{}", who.id);
+    while server.get(&path, &seen_by.token).await["data"]["online"] == true {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// The next event of this name.
+async fn hears(wire: &mut Wire, name: &str) -> Value {
+    loop {
+        let mut event = wire.event().await;
+        if event[0] == name {
+            return event[1].take();
+        }
+    }
+}
+
 async fn send(wire: &mut Wire, to: u64, content: &str) -> Value {
     let message = json!({"receiver_id": to, "content": content});
     wire.call(1, "send_message", message).await.0
@@ -313,6 +336,40 @@ async fn bots_and_who_is_gone_are_known_as_such_wherever_people_are_listed() {
     server.stop().await;
 }
 
+/// Who watched a person by whom they were blocked for a moment heard of them no more, ever.
+#[tokio::test]
+async fn who_is_blocked_no_more_hears_again_of_coming_and_going() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let carl = server.register("carl").await;
+    let mut his = server.connect_second(&bob).await;
+    let mut mine = server.connect_second(&ada).await;
+    let watch = json!({"user_ids": [ada.id, bob.id]});
+    let (seen, _) = his.call(1, "presence_subscribe", watch).await;
+    assert_eq!(seen["data"]["users"][0]["online"], true);
+    let heard = |online: bool| json!({"user_id": ada.id, "online": online, "last_seen": null});
+    for _ in 0..2 {
+        block(&server, &ada, &bob).await;
+        mine.expect("block_changed").await;
+        assert_eq!(his.expect("presence").await, heard(false));
+        unblock(&server, &ada, &bob).await;
+        mine.expect("block_changed").await;
+        assert_eq!(his.expect("presence").await, heard(true));
+    }
+    // What they do while they are apart is heard once they are not.
+    block(&server, &ada, &bob).await;
+    assert_eq!(his.expect("presence").await, heard(false));
+    drop(mine);
+    until_gone(&server, &ada, &carl).await;
+    unblock(&server, &ada, &bob).await;
+    let seen = his.expect("presence").await;
+    assert_eq!(seen["online"], false);
+    assert!(seen["last_seen"].is_string(), "{seen}");
+    let _mine = server.connect_second(&ada).await;
+    assert_eq!(his.expect("presence").await, heard(true));
+    server.stop().await;
+}
+
 /// The marks of one who has blocked somebody were kept from them live, and stood in every history.
 #[tokio::test]
 async fn who_is_blocked_sees_by_no_route_what_was_read() {
@@ -489,13 +546,13 @@ async fn who_leaves_the_last_chat_in_common_is_seen_no_more() {
     ask(&server, &bob, "POST", &path, Value::Null).await;
     let gone = json!({"user_id": bob.id, "online": false, "last_seen": null});
     // Beside it she hears that he left, before or after.
-    let seen = loop {
-        let mut event = hers.event().await;
-        if event[0] == "presence" {
-            break event[1].take();
-        }
-    };
+    let seen = hears(&mut hers, "presence").await;
     assert_eq!(seen, gone);
+    // Until there is one again.
+    let path = format!("/api/rooms/{room}/members/{}", bob.id);
+    ask(&server, &ada, "PUT", &path, Value::Null).await;
+    let seen = hears(&mut hers, "presence").await;
+    assert_eq!(seen["online"], true);
     server.stop().await;
 }
 
