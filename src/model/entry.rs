@@ -251,14 +251,6 @@ impl<T> Act<T> {
     pub const fn is_mark(&self) -> bool {
         matches!(self, Self::Read { .. } | Self::ReadUpTo { .. })
     }
-
-    /// Returns whether the act sends a message that has a name of its sender's.
-    pub const fn is_named(&self) -> bool {
-        let Self::Sent { client_id, .. } = self else {
-            return false;
-        };
-        client_id.is_some()
-    }
 }
 
 impl<T: AsRef<str>> Act<T> {

@@ -507,6 +507,11 @@ async fn a_stranger_learns_by_no_route_whether_there_is_somebody() {
                 "{directory:?} {route}: {body} / {elsewhere}"
             );
         }
+        // A client id that stands for another message tells nothing either.
+        let room = room_of(&server, &[&ada], json!({})).await;
+        let used = json!({"room_id": room, "content": "x", "client_id": "used"});
+        let mut hers = server.connect_second(&ada).await;
+        assert_eq!(hers.call(1, "send_message", used).await.0["success"], true);
         for version in [1, 2] {
             let mut answers = Vec::new();
             for id in [THERE, ABSENT] {
@@ -515,6 +520,10 @@ async fn a_stranger_learns_by_no_route_whether_there_is_somebody() {
                 let mut told = Vec::new();
                 for (event, payload) in [
                     ("send_message", json!({"receiver_id": id, "content": "x"})),
+                    (
+                        "send_message",
+                        json!({"receiver_id": id, "content": "x", "client_id": "used"}),
+                    ),
                     ("typing", json!({"receiver_id": id, "is_typing": true})),
                     ("mark_chat_as_read", json!({"user_id": id})),
                     ("presence_subscribe", json!({"user_ids": [id]})),

@@ -440,7 +440,7 @@ impl<'a> Staging<'a> {
             Named::New(name) => name,
         };
         // One that was sent before is given again, whatever became of the two since.
-        self.check_receiver(talk)?;
+        self.check_is_there(talk, known)?;
         self.check_talk(talk.author, pair, &talk.act)?;
         self.check_reply(&talk.act)?;
         let id = match known {
@@ -646,18 +646,7 @@ impl<'a> Staging<'a> {
                 if self.is_gone(talk.author) {
                     return Err(PeopleRefusal::NoSuchUser.into());
                 }
-                let known = self.conversation_id(pair);
-                // What is left of somebody who is gone can still be marked read, and what was sent
-                // to them before is given again.
-                let is_left = known.is_some() && (talk.act.is_mark() || talk.act.is_named());
-                if !is_left && !self.has_user(peer) {
-                    return Err(match known {
-                        Some(_) => PeopleRefusal::NoSuchUser.into(),
-                        None => self.absent(talk.author, &talk.act),
-                    }
-                    .into());
-                }
-                Ok((known, pair))
+                Ok((self.conversation_id(pair), pair))
             }
             Address::Room(_) => Err(TalkRefusal::NoSuchMessage.into()),
             Address::Message(message) | Address::AnyMessage(message)
@@ -675,13 +664,17 @@ impl<'a> Staging<'a> {
         }
     }
 
-    /// Refuses to send something to somebody who is gone.
-    fn check_receiver(&self, talk: &Talk) -> Result<(), ReadError> {
-        match talk.address {
-            Address::Person(peer) if !talk.act.is_mark() && !self.has_user(peer) => {
-                Err(PeopleRefusal::NoSuchUser.into())
-            }
-            _ => Ok(()),
+    /// Refuses what is for a person who is not there. What is left of somebody who is gone can be
+    /// marked read all the same.
+    fn check_is_there(&self, talk: &Talk, known: Option<ConversationId>) -> Result<(), StoreError> {
+        let Address::Person(peer) = talk.address else {
+            return Ok(());
+        };
+        match known {
+            _ if self.has_user(peer) => Ok(()),
+            Some(_) if talk.act.is_mark() => Ok(()),
+            Some(_) => Err(PeopleRefusal::NoSuchUser.into()),
+            None => Err(self.absent(talk.author, &talk.act)),
         }
     }
 
