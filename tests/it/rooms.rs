@@ -224,6 +224,44 @@ async fn a_position_moves_forward_and_others_hear_how_far_it_is() {
     server.stop().await;
 }
 
+/// A mark of a message of the reader's own was acked, and left the position where it was.
+#[tokio::test]
+async fn a_position_moves_to_what_the_reader_wrote_themselves() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let room = room_of(&server, &[&ada, &bob], json!({})).await;
+    let mut sender = server.connect_second(&ada).await;
+    let mut other = server.connect_second(&bob).await;
+    let path = format!("/api/rooms/{room}/reads");
+    for event in ["mark_chat_as_read", "mark_as_read"] {
+        let id = say(&mut sender, room, json!({})).await["data"]["id"].clone();
+        other.expect("room_message").await;
+        let payload = match event {
+            "mark_as_read" => json!({"message_id": id}),
+            _ => json!({"room_id": room}),
+        };
+        let (ack, _) = sender.call(2, event, payload).await;
+        match event {
+            "mark_as_read" => assert_eq!(ack["data"], json!({"message_id": id})),
+            _ => assert_eq!(
+                ack["data"],
+                json!({"room_id": room, "up_to": id, "unread_count": 0, "mention_count": 0})
+            ),
+        }
+        let seen = other.expect("room_seen").await;
+        assert_eq!(
+            seen,
+            json!({"room_id": room, "user_id": ada.id, "up_to": id})
+        );
+        let reads = server.get(&path, &bob.token).await;
+        assert_eq!(
+            reads["data"],
+            json!([{"user_id": ada.id, "up_to": id}, {"user_id": bob.id, "up_to": null}])
+        );
+    }
+    server.stop().await;
+}
+
 /// A reader who marks each message that is shown made an entry of each.
 #[tokio::test]
 async fn marks_of_one_person_in_one_room_are_stored_once_a_second_and_each_is_answered() {

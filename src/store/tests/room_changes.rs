@@ -96,6 +96,8 @@ struct Room {
     messages: Vec<Plain>,
     /// Of each member the entry by which they joined, and the numbers that they have read.
     members: BTreeMap<u64, (u64, BTreeSet<usize>)>,
+    /// Up to which number each member has marked the room, or came in.
+    positions: BTreeMap<u64, usize>,
 }
 
 impl Room {
@@ -348,9 +350,11 @@ impl Model {
         let Some((_, read)) = room.members.get_mut(&by) else {
             return (change, Expected::NotFound);
         };
-        // Its position is a prefix; their own messages beyond it move it not.
-        let before = (1..).take_while(|number| read.contains(number)).count();
+        // Their own messages are read, and move it only once they mark them.
         read.extend(1..=covered);
+        let position = room.positions.entry(by).or_default();
+        let before = *position;
+        *position = before.max(covered);
         let expected = match covered > before {
             true => self.entry(),
             false => Expected::Nothing,
@@ -398,6 +402,7 @@ impl Model {
         let room = &mut self.rooms[at];
         let read = (1..=room.messages.len()).collect();
         room.members.insert(by, (self.entries, read));
+        room.positions.insert(by, room.messages.len());
         (change, expected)
     }
 
@@ -647,6 +652,7 @@ fn begin(path: &Path, tail: usize) -> (Open, Model) {
             archived: false,
             messages: Vec::new(),
             members,
+            positions: BTreeMap::new(),
         });
     }
     (open, model)

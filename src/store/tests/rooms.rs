@@ -38,6 +38,8 @@ struct PlainMember {
     since: u64,
     /// The numbers of the messages that they have read.
     read: BTreeSet<usize>,
+    /// Up to which number they have marked the room, or came in.
+    position: usize,
 }
 
 /// Returns those who hear an entry in any case: of a room its other members hear it too.
@@ -499,6 +501,7 @@ impl Model {
             role,
             since: notice.entry.id.get(),
             read: (1..=room.messages.len()).collect(),
+            position: room.messages.len(),
         };
         room.members.insert(member, known);
         self.tell(notice);
@@ -553,10 +556,10 @@ impl Model {
                 .iter()
                 .take_while(|(message, ..)| up_to.is_none_or(|up_to| *message <= up_to));
             let covered = covered.count();
-            let read = &mut plain.members.get_mut(&by).unwrap().read;
-            let before = read.len();
-            read.extend(1..=covered);
-            assert_eq!(notices.len(), usize::from(read.len() > before));
+            let member = plain.members.get_mut(&by).unwrap();
+            member.read.extend(1..=covered);
+            assert_eq!(notices.len(), usize::from(covered > member.position));
+            member.position = member.position.max(covered);
             let right = plain.unread(by);
             for notice in &notices {
                 let Act::RoomRead(read) = &notice.entry.act else {

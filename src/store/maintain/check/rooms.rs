@@ -102,7 +102,7 @@ fn judge_mark(rooms: &Rooms, read: &RoomRead, stream: Stream) -> Option<&'static
     after.read_through(read.number, read.message);
     let counts = (head.unread(&after), head.mentions(&after));
     let says = (read.unread_count, read.mention_count);
-    let is_there = read.number <= head.count() && read.number > member.read.through();
+    let is_there = read.number <= head.count() && Some(read.message) > member.read_up_to;
     (!is_there || counts != says).then_some("marks what was not so")
 }
 

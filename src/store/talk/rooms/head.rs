@@ -168,7 +168,8 @@ impl RoomHead {
         message: MessageId,
         number: u64,
     ) -> Option<RoomRead> {
-        if number <= member.read.through() {
+        // What they wrote themselves is read, and moves their position as any other message does.
+        if member.read_up_to >= Some(message) {
             return None;
         }
         let mut after = member.clone();
