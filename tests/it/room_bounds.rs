@@ -293,6 +293,15 @@ async fn an_archived_room_is_read_left_and_muted_and_nothing_else() {
         )
         .await;
     }
+    // Who is in it is so already.
+    let role = json!({"role": "member"});
+    for (path, body) in [
+        (of("/members"), json!([ada.id, bob.id])),
+        (of(&format!("/members/{}", bob.id)), Value::Null),
+        (of(&format!("/members/{}", bob.id)), role),
+    ] {
+        ask(&server, &ada, "PUT", &path, body).await;
+    }
     let said = say(&mut owner, room, json!({})).await;
     assert_eq!(said["error"]["code"], "read_only");
     refused(

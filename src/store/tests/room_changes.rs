@@ -392,11 +392,11 @@ impl Model {
             by: Some(user(ADMIN)),
             what,
         });
-        if self.rooms[at].archived {
-            return (change, Expected::ReadOnly);
-        }
         if self.rooms[at].members.contains_key(&by) {
             return (change, Expected::Nothing);
+        }
+        if self.rooms[at].archived {
+            return (change, Expected::ReadOnly);
         }
         let expected = self.entry();
         let room = &mut self.rooms[at];

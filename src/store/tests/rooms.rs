@@ -616,9 +616,9 @@ impl Model {
         let (own, before) = (plain.role(by), plain.role(member));
         let touches_owner = role == Role::Owner || before == Some(Role::Owner);
         let right = own.is_some_and(|own| own >= Role::Admin)
-            && !plain.archived
             && (before == Some(role)
-                || (own == Some(Role::Owner) || !touches_owner)
+                || !plain.archived
+                    && (own == Some(Role::Owner) || !touches_owner)
                     && !(before == Some(Role::Owner) && plain.owners() == 1));
         let command = RoomCommand::SetMembers {
             room: room(number),

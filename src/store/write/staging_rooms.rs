@@ -521,11 +521,9 @@ impl Staging<'_> {
     ) -> Refused<RoomDone> {
         let (head, own) = self.membership(id, by)?;
         let (rank, mut owners, mut count) = (own.role, head.owners, head.members);
+        let is_archived = head.room.archived_at.is_some();
         if rank < Role::Admin {
             return Err(RoomRefusal::NotAdmin.into());
-        }
-        if head.room.archived_at.is_some() {
-            return Err(RoomRefusal::Archived.into());
         }
         // Of one who is named twice the last role counts.
         let mut wanted = rustc_hash::FxHashMap::default();
@@ -539,6 +537,9 @@ impl Staging<'_> {
             let role = role.or(known).unwrap_or_default();
             if known == Some(role) {
                 continue;
+            }
+            if is_archived {
+                return Err(RoomRefusal::Archived.into());
             }
             if rank < Role::Owner && (role == Role::Owner || known == Some(Role::Owner)) {
                 return Err(RoomRefusal::NotOwner.into());
