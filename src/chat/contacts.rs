@@ -62,6 +62,11 @@ impl Chat {
         self.store.blocked_by(user, after, limit)
     }
 
+    /// All whom a person has blocked.
+    pub fn all_blocked_by(&self, user: UserId) -> Vec<UserId> {
+        self.store.all_blocked_by(user)
+    }
+
     /// Has a person block another, or do so no more. Doing it again changes nothing.
     pub async fn block(
         &self,

@@ -658,16 +658,18 @@ impl Chat {
     }
 
     /// Tells the others of a room that one of them is typing, or has stopped. Not stored; of a
-    /// large room nobody is told.
+    /// large room nobody is told, nor of one who may not write there. Returns whether they were
+    /// told.
     pub fn typing_in_room(
         &self,
         user_id: UserId,
         room_id: RoomId,
         is_typing: bool,
-    ) -> Result<(), ChatError> {
+    ) -> Result<bool, ChatError> {
         let members = self.store.members_beside(user_id, room_id);
         let members = members.ok_or(RoomRefusal::NoSuchRoom)?;
-        if members <= MAX_SEEN_MEMBERS {
+        let is_told = members <= MAX_SEEN_MEMBERS && self.store.writes_in(user_id, room_id);
+        if is_told {
             self.listener.happened(Event::RoomTyping {
                 room_id,
                 user_id,
@@ -675,7 +677,20 @@ impl Chat {
                 but: &self.store.all_blocked_by(user_id),
             });
         }
-        Ok(())
+        Ok(is_told)
+    }
+
+    /// Tells the others of a room that one of them has stopped typing, but for these, who did not
+    /// hear that they were. Who is in the room no more is not told of.
+    pub fn typed_in_room(&self, user_id: UserId, room_id: RoomId, but: &[UserId]) {
+        if self.store.members_beside(user_id, room_id).is_some() {
+            self.listener.happened(Event::RoomTyping {
+                room_id,
+                user_id,
+                is_typing: false,
+                but,
+            });
+        }
     }
 
     /// Returns what tells the others of a room how far this reader is by a mark that is new. Not

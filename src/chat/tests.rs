@@ -197,7 +197,7 @@ fn typing_is_told_to_those_who_exist() {
         chat.typing(user(1), user(9), true),
         Err(ChatError::NoSuchUser)
     );
-    assert_eq!(chat.typing(user(1), user(2), true), Ok(()));
+    assert_eq!(chat.typing(user(1), user(2), true), Ok(true));
     assert_eq!(diary.0.lock().last().unwrap(), "1 types to 2");
 }
 

@@ -244,27 +244,43 @@ impl Chat {
         }
     }
 
-    /// Tells a person that another is typing, or has stopped. Not stored.
+    /// Tells a person that another is typing, or has stopped. Not stored. Returns whether they were
+    /// told.
     pub fn typing(
         &self,
         user_id: UserId,
         receiver_id: UserId,
         is_typing: bool,
-    ) -> Result<(), ChatError> {
+    ) -> Result<bool, ChatError> {
         if user_id == receiver_id {
             return Err(ChatError::InvalidReceiver);
         }
         self.may_write(user_id, receiver_id)?;
-        if !self.may_see(user_id, receiver_id) {
-            // Nobody learns by typing whether there is somebody.
-            return Ok(());
+        // Nobody learns by typing whether there is somebody.
+        let is_told = self.may_see(user_id, receiver_id);
+        if is_told {
+            self.listener.happened(Event::Typing {
+                user_id,
+                receiver_id,
+                is_typing,
+            });
         }
+        Ok(is_told)
+    }
+
+    /// Returns whether a person is told that another types to them.
+    pub fn hears_typing(&self, user_id: UserId, receiver_id: UserId) -> bool {
+        self.may_write(user_id, receiver_id).is_ok() && self.may_see(user_id, receiver_id)
+    }
+
+    /// Tells a person that another has stopped typing, who was typing to them, whatever the two are
+    /// to each other since.
+    pub fn typed(&self, user_id: UserId, receiver_id: UserId) {
         self.listener.happened(Event::Typing {
             user_id,
             receiver_id,
-            is_typing,
+            is_typing: false,
         });
-        Ok(())
     }
 }
 

@@ -94,7 +94,7 @@ client_events! {
     Typing = "typing": TypingTo => Command::Typing, acked by Nothing,
         in place of receiver_id a room: TypingInRoom => Command::TypingInRoom, acked by Nothing,
         "Not stored; `typing` to the receiver's sockets, or, in a room of at most 100 members, `room_typing` to the \
-         others.",
+         others, unless one may not write there.",
         [NotFound, NotAccepted, Forbidden, InvalidReceiver];
     InView = "in_view": LookingAt => Command::InView, acked by Nothing,
         in place of receiver_id a room: LookingAtRoom => Command::RoomInView, acked by Nothing,

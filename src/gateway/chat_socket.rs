@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use smallvec::SmallVec;
-
 use super::door::Door;
 use super::groups::user_group;
 use super::memory::SharedMemory;
 use super::payload::{binary_key, payload};
 use super::reply::Reply;
+use super::talk::Typed;
 use crate::accounts::{AccountError, Caller, Grant};
 use crate::contract::{
     CHAT_ERROR, ChatErrorEvent, ClientEvent, Code, Command, Fields, Refusal, Version,
@@ -44,7 +43,7 @@ pub(super) struct ChatSocket {
     /// How many people it watches.
     pub(super) subscriptions: u16,
     /// Where it has told last that its person is typing.
-    pub(super) typing_to: SmallVec<[ChatId; 1]>,
+    pub(super) typing_to: Vec<Typed>,
     /// What it is told first, where it resumes another.
     resumed: Option<Box<Resumed>>,
 }
@@ -78,7 +77,7 @@ impl ChatSocket {
             is_present: false,
             is_in_rooms: false,
             subscriptions: 0,
-            typing_to: SmallVec::new(),
+            typing_to: Vec::new(),
             resumed,
         }
     }
@@ -233,6 +232,7 @@ impl SocketHandler for ChatSocket {
     fn revalidate(&mut self) {
         self.stay_or_go();
         self.review_watched();
+        self.review_typing();
     }
 
     fn event(&mut self, event: Event<'_>) {

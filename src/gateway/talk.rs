@@ -16,6 +16,13 @@ use crate::model::{Attachment, ChatId, EntryId, Extras, MessageId, Origin, Reply
 /// told that they have stopped.
 const MAX_TYPING_TO: usize = 16;
 
+/// Where a socket has told that its person is typing.
+pub(super) struct Typed {
+    to: ChatId,
+    /// Who of a room did not hear of it: those whom the person had blocked then.
+    but: Box<[UserId]>,
+}
+
 impl ChatSocket {
     pub(super) fn send(&self, new: NewMessage<'_>, reply: Reply) {
         let client_id = new.client_id.clone();
@@ -157,36 +164,73 @@ impl ChatSocket {
     }
 
     fn types(&mut self, chat: ChatId, is_typing: bool, reply: Reply) {
+        let known = self.typing_to.iter().position(|typed| typed.to == chat);
+        let known = known.map(|at| self.typing_to.remove(at));
         let told = self.tell_typing(chat, is_typing);
-        if told.is_ok() {
-            self.note_typing(chat, is_typing);
+        match (&told, known) {
+            (Ok(true), _) if is_typing => self.note_typing(chat),
+            (Ok(true), _) => {}
+            // Who heard that its person is typing hears the end of it, though no more than that.
+            (_, Some(known)) => self.end_typing(&known),
+            (_, None) => {}
         }
-        reply.answer(told, |()| Nothing {});
+        reply.answer(told, |_| Nothing {});
     }
 
     /// Notes where this socket has told that its person is typing, so that those there hear of the
     /// end when it is gone.
-    fn note_typing(&mut self, chat: ChatId, is_typing: bool) {
-        self.typing_to.retain(|to| *to != chat);
-        if !is_typing {
-            return;
-        }
+    fn note_typing(&mut self, to: ChatId) {
         if self.typing_to.len() >= MAX_TYPING_TO {
             let first = self.typing_to.remove(0);
-            let _ = self.tell_typing(first, false);
+            self.end_typing(&first);
         }
-        self.typing_to.push(chat);
+        let but = match to {
+            ChatId::Person(_) => Vec::new(),
+            ChatId::Room(_) => self.door.verbs.chat.all_blocked_by(self.user),
+        };
+        let but = but.into();
+        self.typing_to.push(Typed { to, but });
     }
 
     /// Tells all who were told that its person is typing that they have stopped.
     pub(super) fn stop_typing(&mut self) {
-        for chat in std::mem::take(&mut self.typing_to) {
-            // An account that is gone need not hear of it, nor a room that the person has left.
-            let _ = self.tell_typing(chat, false);
+        for typed in std::mem::take(&mut self.typing_to) {
+            self.end_typing(&typed);
         }
     }
 
-    fn tell_typing(&self, to: ChatId, is_typing: bool) -> Result<(), ChatError> {
+    /// Tells those who were told that its person is typing, and would not be by now, that they have
+    /// stopped.
+    pub(super) fn review_typing(&mut self) {
+        for typed in std::mem::take(&mut self.typing_to) {
+            match self.is_heard(&typed) {
+                true => self.typing_to.push(typed),
+                false => self.end_typing(&typed),
+            }
+        }
+    }
+
+    /// Returns whether all who heard that its person is typing would hear it still.
+    fn is_heard(&self, typed: &Typed) -> bool {
+        let chat = &self.door.verbs.chat;
+        match typed.to {
+            ChatId::Person(receiver) => chat.hears_typing(self.user, receiver),
+            ChatId::Room(_) => {
+                let blocked = chat.all_blocked_by(self.user);
+                blocked.iter().all(|user| typed.but.contains(user))
+            }
+        }
+    }
+
+    fn end_typing(&self, typed: &Typed) {
+        let chat = &self.door.verbs.chat;
+        match typed.to {
+            ChatId::Person(receiver) => chat.typed(self.user, receiver),
+            ChatId::Room(room) => chat.typed_in_room(self.user, room, &typed.but),
+        }
+    }
+
+    fn tell_typing(&self, to: ChatId, is_typing: bool) -> Result<bool, ChatError> {
         let chat = &self.door.verbs.chat;
         match to {
             ChatId::Person(receiver) => chat.typing(self.user, receiver, is_typing),

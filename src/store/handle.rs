@@ -405,6 +405,13 @@ impl Store {
         Some(state.rooms.head(room)?.members)
     }
 
+    /// Returns whether a person is in a room and may write there at present.
+    pub fn writes_in(&self, user: UserId, room: RoomId) -> bool {
+        let state = self.intake.data.state.read();
+        let both = state.rooms.head(room).zip(state.rooms.member(room, user));
+        both.is_some_and(|(head, member)| head.check_writes(member).is_ok())
+    }
+
     /// The newest message of a room that a person is in, if it has one; `None` where they are not
     /// in it.
     pub fn newest_beside(&self, user: UserId, room: RoomId) -> Option<Option<MessageId>> {

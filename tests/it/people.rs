@@ -285,6 +285,40 @@ async fn who_is_blocked_sees_neither_presence_nor_typing_nor_reading() {
     assert_eq!(before, Vec::<Value>::new());
 }
 
+/// Who watched a person by whom they were blocked for a moment heard of them no more, ever.
+#[tokio::test]
+async fn who_is_blocked_no_more_hears_again_of_coming_and_going() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let carl = server.register("carl").await;
+    let mut his = server.connect_second(&bob).await;
+    let mut mine = server.connect_second(&ada).await;
+    let watch = json!({"user_ids": [ada.id, bob.id]});
+    let (seen, _) = his.call(1, "presence_subscribe", watch).await;
+    assert_eq!(seen["data"]["users"][0]["online"], true);
+    let heard = |online: bool| json!({"user_id": ada.id, "online": online, "last_seen": null});
+    for _ in 0..2 {
+        block(&server, &ada, &bob).await;
+        mine.expect("block_changed").await;
+        assert_eq!(his.expect("presence").await, heard(false));
+        unblock(&server, &ada, &bob).await;
+        mine.expect("block_changed").await;
+        assert_eq!(his.expect("presence").await, heard(true));
+    }
+    // What they do while they are apart is heard once they are not.
+    block(&server, &ada, &bob).await;
+    assert_eq!(his.expect("presence").await, heard(false));
+    drop(mine);
+    until_gone(&server, &ada, &carl).await;
+    unblock(&server, &ada, &bob).await;
+    let seen = his.expect("presence").await;
+    assert_eq!(seen["online"], false);
+    assert!(seen["last_seen"].is_string(), "{seen}");
+    let _mine = server.connect_second(&ada).await;
+    assert_eq!(his.expect("presence").await, heard(true));
+    server.stop().await;
+}
+
 /// In the lists of who reacted and of who is blocked they looked like anybody.
 #[tokio::test]
 async fn bots_and_who_is_gone_are_known_as_such_wherever_people_are_listed() {
@@ -336,37 +370,88 @@ async fn bots_and_who_is_gone_are_known_as_such_wherever_people_are_listed() {
     server.stop().await;
 }
 
-/// Who watched a person by whom they were blocked for a moment heard of them no more, ever.
+/// Who saw a person typing when one of the two blocked the other saw them typing for ever.
 #[tokio::test]
-async fn who_is_blocked_no_more_hears_again_of_coming_and_going() {
+async fn who_is_apart_from_one_who_was_typing_sees_that_they_have_stopped() {
     let server = TestServer::start().await;
     let (ada, bob) = server.two_people().await;
     let carl = server.register("carl").await;
     let mut his = server.connect_second(&bob).await;
     let mut mine = server.connect_second(&ada).await;
-    let watch = json!({"user_ids": [ada.id, bob.id]});
-    let (seen, _) = his.call(1, "presence_subscribe", watch).await;
-    assert_eq!(seen["data"]["users"][0]["online"], true);
-    let heard = |online: bool| json!({"user_id": ada.id, "online": online, "last_seen": null});
-    for _ in 0..2 {
-        block(&server, &ada, &bob).await;
-        mine.expect("block_changed").await;
-        assert_eq!(his.expect("presence").await, heard(false));
-        unblock(&server, &ada, &bob).await;
-        mine.expect("block_changed").await;
-        assert_eq!(his.expect("presence").await, heard(true));
-    }
-    // What they do while they are apart is heard once they are not.
+    let types =
+        |user: &Person, is_typing: bool| json!({"user_id": user.id, "is_typing": is_typing});
+    let typing = |user: &Person| json!({"receiver_id": user.id, "is_typing": true});
+    mine.call(1, "typing", typing(&bob)).await;
+    assert_eq!(his.expect("typing").await, types(&ada, true));
+    his.call(1, "typing", typing(&ada)).await;
+    assert_eq!(mine.expect("typing").await, types(&bob, true));
     block(&server, &ada, &bob).await;
-    assert_eq!(his.expect("presence").await, heard(false));
+    assert_eq!(his.expect("typing").await, types(&ada, false));
+    mine.expect("block_changed").await;
+    assert_eq!(mine.expect("typing").await, types(&bob, false));
+    // Once, and not again when they are gone.
     drop(mine);
     until_gone(&server, &ada, &carl).await;
-    unblock(&server, &ada, &bob).await;
-    let seen = his.expect("presence").await;
-    assert_eq!(seen["online"], false);
-    assert!(seen["last_seen"].is_string(), "{seen}");
-    let _mine = server.connect_second(&ada).await;
-    assert_eq!(his.expect("presence").await, heard(true));
+    let (_, before) = his.call(2, "typing", typing(&ada)).await;
+    assert_eq!(before, Vec::<Value>::new());
+    server.stop().await;
+}
+
+/// The same in a room, where those who had been blocked before hear neither.
+#[tokio::test]
+async fn who_is_blocked_by_one_who_was_typing_in_a_room_sees_that_they_have_stopped() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let carl = server.register("carl").await;
+    let room = room_of(&server, &[&ada, &bob, &carl], json!({})).await;
+    block(&server, &ada, &carl).await;
+    let mut mine = server.connect_second(&ada).await;
+    let mut his = server.connect_second(&bob).await;
+    let mut third = server.connect_second(&carl).await;
+    let typing = |is_typing: bool| json!({"room_id": room, "is_typing": is_typing});
+    let heard =
+        |is_typing: bool| json!({"room_id": room, "user_id": ada.id, "is_typing": is_typing});
+    mine.call(1, "typing", typing(true)).await;
+    assert_eq!(his.expect("room_typing").await, heard(true));
+    block(&server, &ada, &bob).await;
+    assert_eq!(his.expect("room_typing").await, heard(false));
+    mine.expect("block_changed").await;
+    for is_typing in [true, false] {
+        mine.call(1, "typing", typing(is_typing)).await;
+    }
+    for wire in [&mut his, &mut third] {
+        let view = json!({"room_id": room, "on": true});
+        let (_, before) = wire.call(1, "in_view", view).await;
+        assert_eq!(before, Vec::<Value>::new());
+    }
+    server.stop().await;
+}
+
+/// Who left the last chat in common, or the server, while they were typing, typed for ever.
+#[tokio::test]
+async fn who_saw_somebody_typing_sees_the_end_of_it_whatever_becomes_of_the_two() {
+    let server = TestServer::with(rules(Directory::Shared, FirstContact::Everyone)).await;
+    let (ada, bob) = server.two_people().await;
+    let carl = server.register("carl").await;
+    let dora = server.register("dora").await;
+    let room = room_of(&server, &[&ada, &bob, &carl, &dora], json!({})).await;
+    let mut his = server.connect_second(&bob).await;
+    let typing = |is_typing: bool| json!({"receiver_id": bob.id, "is_typing": is_typing});
+    for who in [&carl, &dora] {
+        let mut wire = server.connect_second(who).await;
+        wire.call(1, "typing", typing(true)).await;
+        let types = |is_typing: bool| json!({"user_id": who.id, "is_typing": is_typing});
+        assert_eq!(hears(&mut his, "typing").await, types(true));
+        if who.id == carl.id {
+            let path = format!("/api/rooms/{room}/members/{}", carl.id);
+            ask(&server, &ada, "DELETE", &path, Value::Null).await;
+            wire.call(2, "typing", typing(false)).await;
+        } else {
+            let body = json!({"current_password": "password1"});
+            ask(&server, &dora, "DELETE", "/api/auth/me", body).await;
+        }
+        assert_eq!(hears(&mut his, "typing").await, types(false));
+    }
     server.stop().await;
 }
 

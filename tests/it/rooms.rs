@@ -1249,6 +1249,45 @@ async fn a_room_that_was_just_made_has_its_maker_in_it_live_and_caught_up() {
     server.stop().await;
 }
 
+/// Others were told that somebody typed who could not send what they typed.
+#[tokio::test]
+async fn of_who_may_not_write_in_a_room_nobody_hears_that_they_type() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let room = room_of(&server, &[&ada, &bob], json!({"post": "admins"})).await;
+    let (mut owner, mut member) = (
+        server.connect_second(&ada).await,
+        server.connect_second(&bob).await,
+    );
+    let typing = |is_typing: bool| json!({"room_id": room, "is_typing": is_typing});
+    let heard = |user: &Person| json!({"room_id": room, "user_id": user.id, "is_typing": true});
+    let mine = format!("/api/rooms/{room}");
+    let (ack, _) = member.call(1, "typing", typing(true)).await;
+    assert_eq!(ack, json!({"success": true, "data": {}}));
+    let (_, before) = owner.call(1, "typing", typing(true)).await;
+    assert_eq!(before, Vec::<Value>::new());
+    assert_eq!(member.expect("room_typing").await, heard(&ada));
+    ask(&server, &ada, "PATCH", &mine, json!({"post": "all"})).await;
+    for wire in [&mut owner, &mut member] {
+        wire.expect("room_changed").await;
+    }
+    member.call(2, "typing", typing(true)).await;
+    assert_eq!(owner.expect("room_typing").await, heard(&bob));
+    // That they have stopped is heard, whatever the room is by then.
+    ask(&server, &ada, "DELETE", &mine, Value::Null).await;
+    for wire in [&mut owner, &mut member] {
+        wire.expect("room_changed").await;
+    }
+    owner.call(2, "typing", typing(true)).await;
+    owner.call(3, "typing", typing(false)).await;
+    let stopped = member.expect("room_typing").await;
+    assert_eq!(
+        (&stopped["user_id"], &stopped["is_typing"]),
+        (&json!(ada.id), &json!(false))
+    );
+    server.stop().await;
+}
+
 /// They were taken for keys of no meaning, whatever they were.
 #[tokio::test]
 async fn in_a_chat_of_two_nobody_else_is_mentioned_and_no_file_sent_that_there_is_not() {

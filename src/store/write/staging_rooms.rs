@@ -8,8 +8,7 @@ use std::sync::Arc;
 use super::staging::{Named, Staging};
 use crate::model::{
     Act, ChatId, ChatSettings, Entry, EntryId, Extras, Members, MembershipChange, MessageId,
-    Notice, ReplyTo, Role, Room, RoomChange, RoomId, RoomKind, RoomPost, RoomRead, Stream,
-    Timestamp, UserId,
+    Notice, ReplyTo, Role, Room, RoomChange, RoomId, RoomKind, RoomRead, Stream, Timestamp, UserId,
 };
 use crate::store::change::{Outcome, Talk};
 use crate::store::error::{ReadError, StoreError};
@@ -153,12 +152,7 @@ impl Staging<'_> {
         let attached = self.attached(sender, act)?;
         let act = attached.as_ref().unwrap_or(act);
         let (head, member) = self.membership(room, sender)?;
-        if head.room.archived_at.is_some() {
-            return Err(RoomRefusal::Archived.into());
-        }
-        if head.room.post == RoomPost::Admins && member.role < Role::Admin {
-            return Err(RoomRefusal::PostAdmins.into());
-        }
+        head.check_writes(member)?;
         if let Act::Sent {
             extras: Some(extras),
             ..

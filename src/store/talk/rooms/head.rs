@@ -6,11 +6,11 @@ use std::sync::Arc;
 use super::member::RoomMember;
 use crate::model::{
     Act, ChangedMessage, EntryId, Members, Membership, MembershipChange, MessageId, Role, Room,
-    RoomHistory, RoomId, RoomRead, Stream, Timestamp, UserId,
+    RoomHistory, RoomId, RoomPost, RoomRead, Stream, Timestamp, UserId,
 };
 use crate::store::log::chain::Chain;
 use crate::store::log::record::{Author, Links, Record};
-use crate::store::room_act::MAX_TOLD_MEMBERS;
+use crate::store::room_act::{MAX_TOLD_MEMBERS, RoomRefusal};
 use crate::store::sealed::{Rest, put};
 use crate::store::talk::numbers::NumberSet;
 
@@ -108,6 +108,17 @@ impl RoomHead {
     pub(crate) fn mentions(&self, member: &RoomMember) -> u64 {
         let by_name = member.mentions.count_outside(&self.state.erased);
         by_name + self.state.all_at.count_outside(&member.read)
+    }
+
+    /// Refuses what a member may not write here.
+    pub(crate) fn check_writes(&self, member: &RoomMember) -> Result<(), RoomRefusal> {
+        if self.room.archived_at.is_some() {
+            return Err(RoomRefusal::Archived);
+        }
+        if self.room.post == RoomPost::Admins && member.role < Role::Admin {
+            return Err(RoomRefusal::PostAdmins);
+        }
+        Ok(())
     }
 
     /// Returns the change of a membership, with how the room stands then.
