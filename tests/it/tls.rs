@@ -7,6 +7,7 @@ use chatd::config::{Config, TlsFiles, TlsSource};
 use futures_util::{SinkExt, StreamExt};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
+use hyper::header::HeaderValue;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
@@ -129,13 +130,10 @@ async fn rest_is_spoken_by_http_1_and_2_and_a_websocket_by_1() {
         .await
         .unwrap();
     tokio::spawn(connection);
-    let (status, me) = body(
-        http1
-            .send_request(ask("GET", "/api/auth/me", token, json!(null)))
-            .await
-            .unwrap(),
-    )
-    .await;
+    let mut me = ask("GET", "/api/auth/me", token, json!(null));
+    let host = HeaderValue::from_static("localhost");
+    me.headers_mut().insert("host", host);
+    let (status, me) = body(http1.send_request(me).await.unwrap()).await;
     assert_eq!(
         (status, &me["data"]["username"]),
         (StatusCode::OK, &json!("ada"))
