@@ -61,12 +61,10 @@ export const read = book => ({
     return book.set(key, { thread: takePage(book.chat(key).thread, page, { hasMore: false, ...about }) })
   },
 
-  /** Other URLs of files, in place of those that end. */
-  file_urls: rows => {
-    const fresh = new Map(rows.map((/** @type {any} */ row) => [row.id, row]))
+  /** Something is new about the files of all messages. */
+  files: change => {
     for (const key of book.chats.keys()) {
-      book.changeEach(key, ({ attachments }) => attachments?.some(({ id }) => fresh.has(id)) ?? false,
-        ({ attachments }) => ({ attachments: attachments?.map(file => withUrls(file, fresh.get(file.id))) }))
+      book.changeEach(key, ({ attachments }) => attachments !== undefined, ({ attachments }) => ({ attachments: attachments?.map(change) }))
     }
   },
 
@@ -88,12 +86,6 @@ export const read = book => ({
     return pairKey(id)
   },
 })
-
-/**
- * @param {import('./timeline.js').Attached} file
- * @param {{ url: string, preview?: string } | undefined} fresh
- */
-const withUrls = (file, fresh) => fresh ? { ...file, url: fresh.url, ...(fresh.preview && { preview: fresh.preview }) } : file
 
 /** Takes in a row of the list. @param {Book} book @param {any} row */
 function list(book, row) {

@@ -44,12 +44,6 @@ export class Store extends Book {
       .sort((a, b) => a.message.createdAt < b.message.createdAt ? -1 : 1)
   }
 
-  /** The files of all messages that are here and at the server. */
-  fileIds() {
-    const messages = [...this.chats.values()].flatMap(({ thread }) => thread.messages)
-    return [...new Set(messages.flatMap(({ state, attachments = [] }) => state === 'stored' ? attachments.map(({ id }) => id) : []))]
-  }
-
   /**
    * Takes in an event of the server's; one that it does not know, as a newer server may have,
    * changes nothing.

@@ -33,8 +33,6 @@ const SEND_FIRST_MS = 3_000
 const TYPING_LASTS_MS = 6_000
 /** The URL of a file holds for a day at least; after half of that there is to be a fresh one. */
 const URLS_HOLD_MS = 12 * 3_600_000
-/** The server gives the URLs of so many files at once. */
-const URLS_MOST = 100
 /** After more than this many pages of missed events it is better to read afresh. */
 const UPDATE_PAGES_MOST = 5
 
@@ -325,13 +323,12 @@ export class Sync extends EventTarget {
     const before = this.#urlsAt
     this.#urlsAt = Date.now()
     try {
-      for (const all = this.#store.fileIds(); all.length > 0;) {
-        const { data } = await this.#api.request('POST', 'api/files/urls', { ids: all.splice(0, URLS_MOST) })
-        this.#store.apply({ type: 'file_urls', data })
-      }
+      const { freshenUrls } = await import('./file-urls.js')
+      await freshenUrls(this.#store, this.#api)
     } catch (error) {
+      // With the next reason to, it may go better.
       this.#urlsAt = before
-      this.#failed(error)
+      if (error instanceof ChatError) this.#failed(error)
     }
   }
 
