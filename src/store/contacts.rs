@@ -28,12 +28,6 @@ impl Store {
         self.intake.data.state.read().rooms.blocks(user, peer)
     }
 
-    /// Returns whether one of two people has blocked the other.
-    pub fn are_apart(&self, one: UserId, other: UserId) -> bool {
-        let state = self.intake.data.state.read();
-        state.rooms.blocks(one, other) || state.rooms.blocks(other, one)
-    }
-
     /// Whom a person has blocked, ascending, after this id; and whether there are more.
     pub fn blocked_by(&self, user: UserId, after: u64, limit: usize) -> (Vec<Arc<User>>, bool) {
         let state = self.intake.data.state.read();
