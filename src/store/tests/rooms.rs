@@ -615,11 +615,10 @@ impl Model {
             .unwrap();
         let (own, before) = (plain.role(by), plain.role(member));
         let touches_owner = role == Role::Owner || before == Some(Role::Owner);
+        let is_last = before == Some(Role::Owner) && plain.owners() == 1;
+        let may_change = !plain.archived && !is_last;
         let right = own.is_some_and(|own| own >= Role::Admin)
-            && (before == Some(role)
-                || !plain.archived
-                    && (own == Some(Role::Owner) || !touches_owner)
-                    && !(before == Some(Role::Owner) && plain.owners() == 1));
+            && (before == Some(role) || may_change && (own == Some(Role::Owner) || !touches_owner));
         let command = RoomCommand::SetMembers {
             room: room(number),
             members: vec![(user(member), Some(role))],
