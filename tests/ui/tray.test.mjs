@@ -1,6 +1,8 @@
 import { after, test } from 'node:test'
 import assert from 'node:assert/strict'
-import { setLanguage, t } from '../../static/js/i18n/words.js'
+import { readFileSync } from 'node:fs'
+import { en, id } from '../../static/js/i18n/file-words.js'
+import { setLanguage } from '../../static/js/i18n/words.js'
 
 /** As much of an element as the tray asks of its chips, and of itself. */
 class Element extends EventTarget {
@@ -57,8 +59,22 @@ test('of more than ten files the tray says how many it left out', async () => {
 
 test('that files were left out is said in the words of the reader', async () => {
   await setLanguage('en')
-  assert.equal(t('filesLeftOut', { count: 1 }), 'A message holds 10 files: 1 was left out.')
-  assert.equal(t('filesLeftOut', { count: 3 }), 'A message holds 10 files: 3 were left out.')
+  const tray = new FileTray()
+  tray.show('u2')
+  assert.equal(tray.note, '')
+  tray.add(files(13))
+  assert.equal(tray.note, 'A message holds 10 files. Left out: 3')
   await setLanguage('id')
-  assert.match(t('filesLeftOut', { count: 3 }), /10 berkas: 3 berkas/)
+  assert.match(tray.note, /10 berkas\. Tidak disertakan: 3$/)
+  await setLanguage('en')
+})
+
+test('the words of the tray are the same in both languages, and those that it asks for', () => {
+  const holes = text => (text.match(/\{\w+\}/g) ?? []).sort()
+  const source = readFileSync(new URL('../../static/js/elements/file-tray.js', import.meta.url), 'utf8')
+  assert.deepEqual(Object.keys(id), Object.keys(en))
+  for (const key of Object.keys(en)) {
+    assert.deepEqual(holes(id[key]), holes(en[key]), key)
+    assert.ok(source.includes(`'${key}'`), `${key} is asked for by nothing`)
+  }
 })

@@ -2,6 +2,7 @@
 // out, and pictures with a field for what is to be seen in them. What was chosen in a chat stays
 // there as long as the page is open.
 
+import { word } from '../i18n/file-words.js'
 import { t } from '../i18n/words.js'
 import { lookAt } from '../lib/shrink.js'
 import { clone, part } from '../lib/template.js'
@@ -46,6 +47,9 @@ export class FileTray extends HTMLElement {
     for (const one of all) if (!one.about) this.#look(one)
   }
 
+  /** What is to be said of those that had no room. */
+  get note() { return this.leftOut > 0 ? word('leftOut', { count: String(this.leftOut) }) : '' }
+
   get isEmpty() { return this.#here.length === 0 }
 
   /** Takes out what is there, once each was looked at: it goes with a message.
@@ -76,9 +80,9 @@ export class FileTray extends HTMLElement {
     const chip = clone('file-chip')
     part(chip, 'name').textContent = file.name
     const alt = part(chip, 'alt'), leave = part(chip, 'leave')
-    alt.setAttribute('placeholder', t('describe'))
-    alt.setAttribute('aria-label', t('describeNamed', { name: file.name }))
-    leave.setAttribute('aria-label', t('leaveOut', { name: file.name }))
+    alt.setAttribute('placeholder', word('describe'))
+    alt.setAttribute('aria-label', word('describeNamed', { name: file.name }))
+    leave.setAttribute('aria-label', word('leaveOut', { name: file.name }))
     leave.addEventListener('click', () => {
       this.#chosen.set(this.#key, this.#here.filter(one => one.chip !== chip))
       this.leftOut = 0

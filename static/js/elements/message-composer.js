@@ -336,11 +336,10 @@ export class MessageComposer extends ChatPart {
   #note() {
     const left = this.maxChars - [...this.#text.value].length
     const wait = Math.ceil((this.store.sendsAgainAt - Date.now()) / 1000)
-    const leftOut = this.#files?.leftOut ?? 0
     const note = part(this, 'note')
     note.textContent = left < 0 ? t('tooLong', { count: -left })
       : this.#refusal ? errorText(this.#refusal)
-      : leftOut > 0 ? t('filesLeftOut', { count: leftOut })
+      : this.#files?.note ? this.#files.note
       : wait > 0 ? t('tooFast', { count: wait })
       : left <= MENTION_LIMIT ? t('charactersLeft', { count: left }) : ''
     note.classList.toggle('too-long', left < 0 || this.#refusal !== '')

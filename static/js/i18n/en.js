@@ -169,12 +169,6 @@ export const en = {
   writeMessage: 'Write a message',
   attach: 'Attach files',
   files: 'Files',
-  leaveOut: 'Leave {name} out',
-  filesLeftOut: {
-    one: 'A message holds 10 files: {count} was left out.', other: 'A message holds 10 files: {count} were left out.',
-  },
-  describe: 'Describe the picture',
-  describeNamed: 'Description of {name}',
   takePicture: 'Take a picture',
   stopSending: 'Stop sending',
   sendingWaits: 'Waiting for the connection',

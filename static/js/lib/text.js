@@ -1,7 +1,7 @@
 // A peer's text in the document.
 
 /** Some scripts put no space behind a sentence or a quotation: their signs end an address, too. */
-const LINK = /https?:\/\/[^\s<>"'`\u060c\u061b\u061f\u06d4\u0964\u2018-\u201f\u2026\u3001\u3002\u3008-\u3011\uff01\uff08\uff09\uff0c\uff1a\uff1b\uff1f]+/giu
+const LINK = /https?:\/\/[^\s<>"'`\u060c\u061b\u061f\u06d4\u0964\u2018-\u2026\u3001\u3002\u3008-\u3011\uff01\uff08-\uff0c\uff1a-\uff1f]+/giu
 
 /**
  * Splits text into plain runs and links. Only http and https are links; punctuation that ends a

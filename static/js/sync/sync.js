@@ -322,14 +322,9 @@ export class Sync extends EventTarget {
     if (!this.#socket.connected || Date.now() - this.#urlsAt < URLS_HOLD_MS) return
     const before = this.#urlsAt
     this.#urlsAt = Date.now()
-    try {
-      const { freshenUrls } = await import('./file-urls.js')
-      await freshenUrls(this.#store, this.#api)
-    } catch (error) {
+    await import('./file-urls.js').then(({ freshenUrls }) => freshenUrls(this.#store, this.#api))
       // With the next reason to, it may go better.
-      this.#urlsAt = before
-      if (error instanceof ChatError) this.#failed(error)
-    }
+      .catch(() => { this.#urlsAt = before })
   }
 
   /** Lets go all that the server ever said of messages. */
