@@ -1,7 +1,5 @@
 import { after, test } from 'node:test'
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
-import { en, id } from '../../static/js/i18n/file-words.js'
 import { setLanguage } from '../../static/js/i18n/words.js'
 
 /** As much of an element as the tray asks of its chips, and of itself. */
@@ -67,14 +65,4 @@ test('that files were left out is said in the words of the reader', async () => 
   await setLanguage('id')
   assert.match(tray.note, /10 berkas\. Tidak disertakan: 3$/)
   await setLanguage('en')
-})
-
-test('the words of the tray are the same in both languages, and those that it asks for', () => {
-  const holes = text => (text.match(/\{\w+\}/g) ?? []).sort()
-  const source = readFileSync(new URL('../../static/js/elements/file-tray.js', import.meta.url), 'utf8')
-  assert.deepEqual(Object.keys(id), Object.keys(en))
-  for (const key of Object.keys(en)) {
-    assert.deepEqual(holes(id[key]), holes(en[key]), key)
-    assert.ok(source.includes(`'${key}'`), `${key} is asked for by nothing`)
-  }
 })

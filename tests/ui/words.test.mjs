@@ -3,7 +3,9 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { clockTime, dayName, longTime, shortTime } from '../../static/js/i18n/dates.js'
 import { en } from '../../static/js/i18n/en.js'
+import * as fileWords from '../../static/js/i18n/file-words.js'
 import { id } from '../../static/js/i18n/id.js'
+import * as keyWords from '../../static/js/i18n/key-words.js'
 import { PEOPLE, w } from '../../static/js/i18n/people.js'
 import { currentLanguage, errorText, languages, pickLanguage, setLanguage, t } from '../../static/js/i18n/words.js'
 
@@ -16,6 +18,18 @@ const sources = readdirSync(new URL('js/', STATIC), { recursive: true })
   .map(name => readFileSync(new URL(`js/${name}`, STATIC), 'utf8'))
 const forms = text => typeof text === 'string' ? [text] : Object.values(text)
 const holes = text => [...new Set(forms(text).join(' ').match(/\{\w+\}/g) ?? [])].sort()
+
+for (const [module, words] of [['file-tray', fileWords], ['key-list', keyWords]]) {
+  test(`the words that ${module} brings along are the same in both languages, and those that it asks for`, () => {
+    const source = readFileSync(new URL(`js/elements/${module}.js`, STATIC), 'utf8')
+    assert.deepEqual(Object.keys(words.id).sort(), Object.keys(words.en).sort())
+    for (const [key, text] of Object.entries(words.en)) {
+      assert.deepEqual(holes(words.id[key]), holes(text), key)
+      assert.ok(words.id[key].trim() && text.trim(), key)
+      assert.ok(source.includes(`'${key}'`), `${key} is asked for by nothing`)
+    }
+  })
+}
 
 describe('the catalogue', () => {
   for (const language of Object.keys(CATALOGUE)) {

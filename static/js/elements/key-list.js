@@ -2,14 +2,18 @@
 // that is a single character can be turned off here, for those who dictate (WCAG 2.1.4). Loaded
 // when it is first asked for.
 
-import { t, translate } from '../i18n/words.js'
+import { word } from '../i18n/key-words.js'
+import { translate } from '../i18n/words.js'
 import { asDialog } from '../lib/dialog.js'
 import { recall, remember } from '../lib/memory.js'
 import { clone, part } from '../lib/template.js'
 
 const command = /Mac|iPhone|iPad/.test(navigator.platform) ? '⌘' : 'Ctrl'
 
-/** What the keys do, and which they are: pressed together, or the one or the other. */
+/**
+ * What the keys do, and which they are: pressed together, or the one or the other.
+ * @type {[keyof typeof import('../i18n/key-words.js').en, string[]][]}
+ */
 const KEYS = [
   ['keySearch', [`${command} K`]],
   ['keyWalk', ['Alt ↑', 'Alt ↓']],
@@ -21,7 +25,7 @@ const KEYS = [
   ['keyEdit', ['↑']],
   ['keyMention', ['@']],
   ['keyEscape', ['Esc']],
-  ['keys', [`${command} /`]],
+  ['keyList', [`${command} /`]],
 ]
 
 export class KeyList extends HTMLElement {
@@ -38,15 +42,15 @@ export class KeyList extends HTMLElement {
   show() {
     translate(this)
     this.#letter.checked = recall('letterKeys') !== false
-    part(this, 'keys').replaceChildren(...KEYS.flatMap(([word, combinations]) => {
-      const name = document.createElement('dt'), does = document.createElement('dd')
-      name.append(...[...combinations].flatMap((text, at) => {
+    part(this, 'keys').replaceChildren(...KEYS.flatMap(([does, combinations]) => {
+      const name = document.createElement('dt'), text = document.createElement('dd')
+      name.append(...combinations.flatMap((pressed, at) => {
         const key = document.createElement('kbd')
-        key.textContent = text
+        key.textContent = pressed
         return at > 0 ? [' ', key] : [key]
       }))
-      does.textContent = t(String(word))
-      return [name, does]
+      text.textContent = word(does)
+      return [name, text]
     }))
     this.#dialog.showModal()
   }

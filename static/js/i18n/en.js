@@ -120,16 +120,6 @@ export const en = {
   lastAdmin: 'At least one administrator has to remain.',
 
   keys: 'Keyboard shortcuts',
-  keySearch: 'Find people and chats',
-  keyWalk: 'Previous or next chat',
-  keyWalkUnread: 'Previous or next chat with unread messages',
-  keyMessages: 'Previous or next message, while the messages have the focus',
-  keyActions: 'Actions for the message that has the focus',
-  keyEdit: 'Edit your last message, in the empty text field',
-  keyMention: 'Mention somebody in a room',
-  keySend: 'Send',
-  keyLine: 'New line',
-  keyEscape: 'Close the dialog; end the edit; go to the text field; go to the list',
   keyLetter: 'Also open this list with the ? key alone',
 
   demoTitle: 'Try chatd',

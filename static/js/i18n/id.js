@@ -118,16 +118,6 @@ export const id = {
   lastAdmin: 'Harus tetap ada setidaknya satu administrator.',
 
   keys: 'Pintasan papan ketik',
-  keySearch: 'Cari orang dan obrolan',
-  keyWalk: 'Obrolan sebelumnya atau berikutnya',
-  keyWalkUnread: 'Obrolan belum dibaca sebelumnya atau berikutnya',
-  keyMessages: 'Pesan sebelumnya atau berikutnya, saat fokus ada di daftar pesan',
-  keyActions: 'Tindakan untuk pesan yang difokus',
-  keyEdit: 'Ubah pesan terakhir Anda, di kolom teks yang kosong',
-  keyMention: 'Sebut seseorang di ruang',
-  keySend: 'Kirim',
-  keyLine: 'Baris baru',
-  keyEscape: 'Tutup dialog; akhiri perubahan; ke kolom teks; ke daftar',
   keyLetter: 'Buka daftar ini juga dengan tombol ? saja',
 
   demoTitle: 'Coba chatd',
