@@ -7,6 +7,7 @@ import * as fileWords from '../../static/js/i18n/file-words.js'
 import { id } from '../../static/js/i18n/id.js'
 import * as keyWords from '../../static/js/i18n/key-words.js'
 import { PEOPLE, w } from '../../static/js/i18n/people.js'
+import * as sheetWords from '../../static/js/i18n/sheet-words.js'
 import { currentLanguage, errorText, languages, pickLanguage, setLanguage, t } from '../../static/js/i18n/words.js'
 
 const CATALOGUE = { en, id }
@@ -19,7 +20,7 @@ const sources = readdirSync(new URL('js/', STATIC), { recursive: true })
 const forms = text => typeof text === 'string' ? [text] : Object.values(text)
 const holes = text => [...new Set(forms(text).join(' ').match(/\{\w+\}/g) ?? [])].sort()
 
-for (const [module, words] of [['file-tray', fileWords], ['key-list', keyWords]]) {
+for (const [module, words] of [['file-tray', fileWords], ['key-list', keyWords], ['chat-sheet', sheetWords]]) {
   test(`the words that ${module} brings along are the same in both languages, and those that it asks for`, () => {
     const source = readFileSync(new URL(`js/elements/${module}.js`, STATIC), 'utf8')
     assert.deepEqual(Object.keys(words.id).sort(), Object.keys(words.en).sort())

@@ -3,6 +3,7 @@
 // says what is wanted; rooms.js asks the server and hands in what it answered.
 
 import { longTime, shortDate } from '../i18n/dates.js'
+import { word } from '../i18n/sheet-words.js'
 import { errorText, t, translate } from '../i18n/words.js'
 import { paintAvatar, paintRoom } from '../lib/avatar.js'
 import { copyField } from '../lib/clipboard.js'
@@ -239,7 +240,7 @@ export class ChatSheet extends HTMLElement {
     part(this, 'members-part').hidden = !room
     part(this, 'choice').hidden = part(this, 'change-part').hidden = part(this, 'invite-part').hidden = !manages
     part(this, 'no-picture').hidden = !room?.avatar
-    part(this, 'invite-hint').textContent = t(this.#store.me.is_admin ? 'roomInviteForAll' : 'roomInviteHint')
+    part(this, 'invite-hint').textContent = word(this.#store.me.is_admin ? 'roomInviteForAll' : 'roomInviteHint')
     part(this, 'settings').hidden = room !== null && room.role === null
     part(this, 'ways-out').hidden = !room?.role
     part(this, 'archive').hidden = room?.role !== 'owner' || room.archivedAt !== null
@@ -264,12 +265,12 @@ export class ChatSheet extends HTMLElement {
   #renderSettings(chat) {
     /** @type {Record<string, string>} */
     const told = { all: 'tellAll', ...(isRoom(chat.key) && { mentions: 'tellMentions' }), none: 'tellNone' }
-    fillSelect(this.#select('notify'), told, t, chat.notify)
+    fillSelect(this.#select('notify'), told, word, chat.notify)
     const until = isMuted(chat, Date.now()) ? chat.mutedUntil : null
     const isLong = until !== null && Date.parse(until) - Date.now() > 400 * 86_400_000
     /** @type {Record<string, string>} */
     const mutes = until && !isLong ? { until: 'muteUntil', ...MUTES } : MUTES
-    fillSelect(this.#select('mute'), mutes, key => t(key, { when: until ? shortDate(new Date(until)) : '' }),
+    fillSelect(this.#select('mute'), mutes, key => word(key, { when: until ? shortDate(new Date(until)) : '' }),
       until === null ? '' : isLong ? '3155760000000' : 'until')
   }
 
@@ -295,16 +296,16 @@ export class ChatSheet extends HTMLElement {
     const user = this.#store.user(userId)
     paintAvatar(part(node, 'avatar'), user)
     part(node, 'name').textContent = me ? t('nameYou', { name }) : name
-    part(node, 'note').textContent = [user.is_bot && t('bot'), t(ROLES[role])].filter(Boolean).join(' · ')
+    part(node, 'note').textContent = [user.is_bot && t('bot'), word(ROLES[role])].filter(Boolean).join(' · ')
     const manages = mayManage(room) && room.archivedAt === null && !me
     // Only owners name owners, and only they unmake one.
     const may = manages && (role !== 'owner' || room.role === 'owner')
     const select = /** @type {HTMLSelectElement} */ (part(node, 'role'))
     const { admin, member: plain } = ROLES
-    fillSelect(select, room.role === 'owner' ? ROLES : { admin, member: plain }, t, role)
+    fillSelect(select, room.role === 'owner' ? ROLES : { admin, member: plain }, word, role)
     select.setAttribute('aria-label', t('buttonFor', { button: t('role'), name }))
-    part(node, 'remove').textContent = t('removeMember')
-    part(node, 'remove').setAttribute('aria-label', t('buttonFor', { button: t('removeMember'), name }))
+    part(node, 'remove').textContent = word('removeMember')
+    part(node, 'remove').setAttribute('aria-label', t('buttonFor', { button: word('removeMember'), name }))
     select.hidden = part(node, 'remove').hidden = !may
   }
 }

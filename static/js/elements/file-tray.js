@@ -48,7 +48,7 @@ export class FileTray extends HTMLElement {
   }
 
   /** What is to be said of those that had no room. */
-  get note() { return this.leftOut > 0 ? word('leftOut', { count: String(this.leftOut) }) : '' }
+  get note() { return this.leftOut > 0 ? word('leftOut', { count: this.leftOut }) : '' }
 
   get isEmpty() { return this.#here.length === 0 }
 

@@ -1,6 +1,6 @@
 // The words about files that are to go with a message, in all languages: loaded with their tray.
 
-import { currentLanguage } from './words.js'
+import { wordsOf } from './words.js'
 
 export const en = {
   leaveOut: 'Leave {name} out',
@@ -17,14 +17,5 @@ export const id = {
   describeNamed: 'Penjelasan {name}',
 }
 
-const WORDS = { en, id }
-
-/**
- * The text for a key in the present language.
- * @param {keyof typeof en} key
- * @param {Record<string, string>} [values]
- */
-export function word(key, values = {}) {
-  const words = WORDS[/** @type {keyof typeof WORDS} */ (currentLanguage())] ?? en
-  return words[key].replace(/\{(\w+)\}/g, (_, name) => values[name])
-}
+/** The text for a key in the present language. */
+export const word = wordsOf({ en, id })

@@ -1,7 +1,7 @@
 // The words about bots and hooks, in all languages: few people see them, so they are loaded with
 // what shows them, and not with the page.
 
-import { currentLanguage } from './words.js'
+import { wordsOf } from './words.js'
 
 export const en = {
   bots: 'Bots',
@@ -65,14 +65,5 @@ export const id = {
   told: 'Operator server ini membuat sistem lain diberi tahu tentang pesan, termasuk pesan antara dua orang.',
 }
 
-const WORDS = { en, id }
-
-/**
- * The text for a key in the present language.
- * @param {keyof typeof en} key
- * @param {Record<string, string | number>} [values]
- */
-export function word(key, values = {}) {
-  const words = WORDS[/** @type {keyof typeof WORDS} */ (currentLanguage())] ?? en
-  return words[key].replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ''))
-}
+/** The text for a key in the present language. */
+export const word = wordsOf({ en, id })

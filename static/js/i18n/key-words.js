@@ -1,6 +1,6 @@
 // What the keys do, in all languages: loaded with the list of them.
 
-import { currentLanguage } from './words.js'
+import { wordsOf } from './words.js'
 
 export const en = {
   keySearch: 'Find people and chats',
@@ -31,7 +31,5 @@ export const id = {
   keyList: 'Pintasan papan ketik',
 }
 
-const WORDS = { en, id }
-
-/** The text for a key in the present language. @param {keyof typeof en} key */
-export const word = key => (WORDS[/** @type {keyof typeof WORDS} */ (currentLanguage())] ?? en)[key]
+/** The text for a key in the present language. */
+export const word = wordsOf({ en, id })

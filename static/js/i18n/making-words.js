@@ -1,7 +1,7 @@
 // The words of the forms by which administrators make bots and hooks, in all languages: loaded with
 // these.
 
-import { currentLanguage } from './words.js'
+import { wordsOf } from './words.js'
 
 export const en = {
   makeBot: 'Make a bot',
@@ -99,14 +99,5 @@ export const id = {
   tooMany: 'Jumlahnya sudah sebanyak yang diperbolehkan. Hapus salah satu lebih dulu.',
 }
 
-const WORDS = { en, id }
-
-/**
- * The text for a key in the present language.
- * @param {keyof typeof en} key
- * @param {Record<string, string>} [values]
- */
-export function word(key, values = {}) {
-  const words = WORDS[/** @type {keyof typeof WORDS} */ (currentLanguage())] ?? en
-  return words[key].replace(/\{(\w+)\}/g, (_, name) => values[name])
-}
+/** The text for a key in the present language. */
+export const word = wordsOf({ en, id })

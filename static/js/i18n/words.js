@@ -65,13 +65,23 @@ export async function setLanguage(wanted, varieties = []) {
 export function t(key, values = {}) {
   const text = words[key]
   if (text === undefined) throw new Error(`no words for ${key} in ${language}`)
-  const form = typeof text === 'string' ? text
-    : (plurals.select(Number(values.count)) === 'one' && text.one) || text.other
-  return form.replace(/\{(\w+)\}/g, (_, name) => {
-    const value = values[name]
-    return typeof value === 'number' ? value.toLocaleString(locale) : value
-  })
+  return filled(typeof text === 'string' ? text
+    : (plurals.select(Number(values.count)) === 'one' && text.one) || text.other, values)
 }
+
+/** @param {string} text @param {Record<string, string | number>} values */
+const filled = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => {
+  const value = values[name] ?? ''
+  return typeof value === 'number' ? value.toLocaleString(locale) : value
+})
+
+/**
+ * What gives the words that a part of the page brings along, in the present language.
+ * @template {string} K
+ * @param {{ en: Record<K, string> } & Record<string, Record<K, string>>} catalogues
+ * @returns {(key: K, values?: Record<string, string | number>) => string}
+ */
+export const wordsOf = catalogues => (key, values = {}) => filled((catalogues[language] ?? catalogues.en)[key], values)
 
 /** @param {string} code an error's code, of the server or of ours */
 export function errorText(code) {
