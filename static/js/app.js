@@ -8,6 +8,7 @@ import { ChatThread } from './elements/chat-thread.js'
 import { errorText, t, translate } from './i18n/words.js'
 import { codeOf, talkIntents } from './intents.js'
 import { showPicturesOf } from './lib/avatar.js'
+import { late } from './lib/late.js'
 import { linkIn } from './lib/links.js'
 import { recall, remember } from './lib/memory.js'
 import { openShelf } from './lib/shelf.js'
@@ -177,7 +178,7 @@ export class App {
   /** Says that the operator's other systems are told of messages, where they are. */
   async #sayWhoIsTold() {
     const { hook_direct } = await this.#api.server()
-    if (hook_direct) (await import('./told.js')).showTold(this.#list)
+    if (hook_direct) (await late(() => import('./told.js'))).showTold(this.#list)
   }
 
   /** Ends what is under way before the account leaves the page.
@@ -190,14 +191,14 @@ export class App {
   }
 
   async #settle() {
-    const { settle } = await import('./installed.js')
+    const { settle } = await late(() => import('./installed.js'))
     if (!this.#leaving) await settle({ api: this.#api, store: this.#store, socket: this.#socket })
   }
 
   /** Takes away what makes the page the person's app. */
   async #forgetDevice() {
     try {
-      await (await import('./installed.js')).forgetDevice(this.#api)
+      await (await late(() => import('./installed.js'))).forgetDevice(this.#api)
     } catch {
       // Without a network it may not be here; what is kept goes with the next person at the latest.
     }
@@ -303,7 +304,7 @@ export class App {
     this.#welcomed = true
     if (!this.#me.is_admin || this.#isDemo || this.#store.list().length > 0) return
     this.#quietly(async () => {
-      const { firstInvite } = await import('./welcome.js')
+      const { firstInvite } = await late(() => import('./welcome.js'))
       const invite = await firstInvite(this.#api)
       if (invite) this.#list.welcome(invite)
     })
@@ -357,7 +358,7 @@ export class App {
   }
 
   async #logOut() {
-    const { askToLogOut } = await import('./entrance.js')
+    const { askToLogOut } = await late(() => import('./entrance.js'))
     const everywhere = () => (this.#leaving = true, this.#api.signOut())
     if (!await askToLogOut(this.#store.pending().length, everywhere)) return void (this.#leaving = false)
     // Without the server one is logged out of this device all the same.
@@ -413,7 +414,7 @@ export class App {
   }
 
   async #loadDialogs() {
-    const { dialogIntents } = await import('./dialogs.js')
+    const { dialogIntents } = await late(() => import('./dialogs.js'))
     const renew = (/** @type {Promise<User & { token?: string }>} */ change) => this.#renew(change)
     const depart = (/** @type {Promise<unknown>} */ asked) => this.#depart(asked)
     const show = (/** @type {import('./state/chats.js').ChatKey} */ chat, /** @type {number} */ id) =>
@@ -422,7 +423,7 @@ export class App {
   }
 
   async #loadRoomDialogs() {
-    const { roomIntents } = await import('./rooms.js')
+    const { roomIntents } = await late(() => import('./rooms.js'))
     const refused = (/** @type {string} */ code) => say(errorText(code))
     Object.assign(this.#intents, await roomIntents({ app: this.#seat, api: this.#api, store: this.#store, refused }))
   }

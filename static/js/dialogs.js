@@ -2,6 +2,7 @@
 // Makes each when it is first asked for, asks the server what a dialog wants, and hands in the
 // answer or what went wrong. app.js loads it with the first dialog; no first view needs it.
 
+import { late } from './lib/late.js'
 import { loadStyle, loadTemplates } from './lib/style.js'
 import { ChatError } from './net/api.js'
 import { addressOf, keyIn, roomKey } from './state/chats.js'
@@ -56,12 +57,12 @@ export function dialogIntents({ app, api, store, renew, depart, show }) {
     archived.catch(() => { archived = undefined })
     return archived
   }
-  const picker = () => dialog('picker', async () => new (await import('./elements/people-picker.js')).PeoplePicker(store))
-  const profile = () => dialog('profile', async () => new (await import('./elements/profile-card.js')).ProfileCard(store.me))
-  const admin = () => dialog('admin', async () => new (await import('./elements/admin-panel.js')).AdminPanel(store.me.id))
-  const sessions = () => dialog('sessions', async () => new (await import('./elements/session-list.js')).SessionList())
-  const reports = () => dialog('reports', async () => new (await import('./elements/report-list.js')).ReportList())
-  const keys = () => dialog('keys', async () => new (await import('./elements/key-list.js')).KeyList())
+  const picker = () => dialog('picker', async () => new (await late(() => import('./elements/people-picker.js'))).PeoplePicker(store))
+  const profile = () => dialog('profile', async () => new (await late(() => import('./elements/profile-card.js'))).ProfileCard(store.me))
+  const admin = () => dialog('admin', async () => new (await late(() => import('./elements/admin-panel.js'))).AdminPanel(store.me.id))
+  const sessions = () => dialog('sessions', async () => new (await late(() => import('./elements/session-list.js'))).SessionList())
+  const reports = () => dialog('reports', async () => new (await late(() => import('./elements/report-list.js'))).ReportList())
+  const keys = () => dialog('keys', async () => new (await late(() => import('./elements/key-list.js'))).KeyList())
 
   /**
    * Asks the server; a refusal goes to the dialog.
@@ -127,7 +128,7 @@ export function dialogIntents({ app, api, store, renew, depart, show }) {
   })
   const hooks = () => made.get('hooks') ?? makeHooks()
   function makeHooks() {
-    const make = async () => new (await import('./elements/hook-list.js')).HookList()
+    const make = async () => new (await late(() => import('./elements/hook-list.js'))).HookList()
     const making = make()
     making.catch(() => made.delete('hooks'))
     made.set('hooks', making)
@@ -187,7 +188,7 @@ export function dialogIntents({ app, api, store, renew, depart, show }) {
     async profile() {
       const card = await profile()
       card.show(store.me)
-      const { presentPush } = await import('./installed.js')
+      const { presentPush } = await late(() => import('./installed.js'))
       await presentPush(card.push, api, store.me.id)
     },
     'change-profile': ({ change }) => ask(profileForm('about'), async ({ card }) =>

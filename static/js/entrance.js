@@ -6,6 +6,7 @@ import { currentLanguage, errorText, languages, t, translate } from './i18n/word
 import { answerIntents } from './intents.js'
 import { choiceButtons } from './lib/choices.js'
 import { answerTo } from './lib/dialog.js'
+import { late } from './lib/late.js'
 import { recall, remember } from './lib/memory.js'
 import { loadStyle } from './lib/style.js'
 import { clone, part } from './lib/template.js'
@@ -31,7 +32,7 @@ export async function signIn(app, api, { setup, invite, join }) {
   if (into?.registers) invite = join
   if (server?.demo && !setup && !invite && !join) {
     remember('notice', null)
-    const { showDemo } = await import('./demo.js')
+    const { showDemo } = await late(() => import('./demo.js'))
     await showDemo(app, server.demo.accounts)
     // Both people of the demo are in already.
     return new Promise(() => {})

@@ -4,6 +4,7 @@
 import { App } from './app.js'
 import { errorText, languages, pickLanguage, setLanguage, translate } from './i18n/words.js'
 import { answerIntents, codeOf } from './intents.js'
+import { late } from './lib/late.js'
 import { linkIn } from './lib/links.js'
 import { recall, remember } from './lib/memory.js'
 import { Api } from './net/api.js'
@@ -54,7 +55,7 @@ async function start() {
   if (way === 'sign-in') await signInByLink(code, place)
   if (way === 'reset') await resetByLink(code)
   if (!session.now || setup) {
-    const { signIn } = await import('./entrance.js')
+    const { signIn } = await late(() => import('./entrance.js'))
     enter(await signIn(seat, api, { setup, invite, join: way === 'join' ? code : null }))
   }
   if (session.now) app = await App.open({ seat, api, intents }, session.now)
@@ -64,7 +65,7 @@ async function start() {
 async function signInByLink(code, place) {
   // The code must not stay in the address, nor in the history.
   history.replaceState(null, '', place)
-  const { redeem } = await import('./entrance.js')
+  const { redeem } = await late(() => import('./entrance.js'))
   const signedIn = await redeem(api, code)
   if (signedIn) enter(signedIn)
 }
@@ -72,7 +73,7 @@ async function signInByLink(code, place) {
 /** @param {string} code of a link by which one gives oneself another password */
 async function resetByLink(code) {
   history.replaceState(null, '', '#/')
-  const { reset } = await import('./reset.js')
+  const { reset } = await late(() => import('./reset.js'))
   enter(await reset(seat, api, code))
 }
 

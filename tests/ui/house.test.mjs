@@ -10,10 +10,10 @@ const JS = new URL('../../static/js/', import.meta.url)
  */
 const PLAN = {
   lib: [],
-  i18n: [],
-  net: [],
+  i18n: ['lib'],
+  net: ['lib'],
   state: [],
-  sync: ['net', 'state'],
+  sync: ['lib', 'net', 'state'],
   elements: ['i18n', 'lib', 'state'],
 }
 

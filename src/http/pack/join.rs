@@ -291,6 +291,28 @@ mod tests {
     }
 
     #[test]
+    fn one_module_imports_by_an_address_that_a_browser_told() {
+        let files = join(&[
+            (
+                "main.js",
+                "import { late } from './lib/late.js'\nlate(() => import('./one.js'))",
+            ),
+            (
+                "lib/late.js",
+                "export const late = load => load().catch(at => import(at))",
+            ),
+            ("one.js", "export const one = 1"),
+        ])
+        .unwrap();
+        let main = &files["js/main.js"];
+        assert!(
+            main.contains("import(at)") && main.contains("import(\"./one.js\")"),
+            "{main}"
+        );
+        assert_eq!(files.len(), 2);
+    }
+
+    #[test]
     fn static_imports_are_one_file_whose_modules_run_in_order() {
         let files = join(&[
             (

@@ -3,6 +3,7 @@
 
 import { currentLocale, t, translate } from '../i18n/words.js'
 import { intend } from '../lib/intent.js'
+import { late } from '../lib/late.js'
 import { clone, part } from '../lib/template.js'
 import { messageOf } from '../state/timeline.js'
 import { whenHeld } from './held.js'
@@ -123,7 +124,7 @@ export class MessageActions {
    * @param {HTMLAnchorElement} picture
    */
   async #view(picture) {
-    this.#viewer ??= import('./picture-viewer.js').then(({ PictureViewer }) => PictureViewer.make())
+    this.#viewer ??= late(() => import('./picture-viewer.js')).then(({ PictureViewer }) => PictureViewer.make())
     // Asked for again, it may come.
     this.#viewer.catch(() => { this.#viewer = undefined })
     const viewer = await this.#viewer
@@ -139,7 +140,7 @@ export class MessageActions {
   async #openMenu(node) {
     const message = this.#messageIn(node)
     if (!message || message.deletedAt || message.deleting) return
-    this.#menu ??= import('./message-menu.js').then(({ MessageMenu }) => new MessageMenu(this.#list.store, {
+    this.#menu ??= late(() => import('./message-menu.js')).then(({ MessageMenu }) => new MessageMenu(this.#list.store, {
       edit: message => this.#tell('edit', message),
       reply: message => this.#tell('reply', message),
     }))

@@ -6,6 +6,7 @@
 import { errorText, t, translate } from '../i18n/words.js'
 import { newId } from '../lib/id.js'
 import { intend } from '../lib/intent.js'
+import { late } from '../lib/late.js'
 import { clone, part } from '../lib/template.js'
 import { isRoom } from '../state/chats.js'
 import { mentionsIn, nameBegunIn } from '../state/mentions.js'
@@ -223,7 +224,7 @@ export class MessageComposer extends ChatPart {
   /** Offers the names that may be meant, in a room. */
   async #complete() {
     if (!this.chat?.room || this.#edited) return
-    this.#names ??= import('./name-list.js').then(({ NameList }) => {
+    this.#names ??= late(() => import('./name-list.js')).then(({ NameList }) => {
       const list = new NameList(this.#text)
       part(this, 'composer').prepend(list)
       return list
@@ -256,7 +257,7 @@ export class MessageComposer extends ChatPart {
     // What was chosen is gone from the list in a moment.
     const chosen = [...files ?? []]
     if (chosen.length === 0) return
-    this.#tray ??= import('./file-tray.js').then(({ FileTray }) => {
+    this.#tray ??= late(() => import('./file-tray.js')).then(({ FileTray }) => {
       const tray = new FileTray()
       part(this, 'note').before(tray)
       tray.show(this.key)

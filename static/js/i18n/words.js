@@ -3,13 +3,15 @@
 // its words with `data-t` (`data-t-label`, `data-t-placeholder`, `data-t-title` for attributes),
 // code asks `t(key)`.
 
+import { late } from '../lib/late.js'
+
 /** @typedef {string | { one?: string, other: string }} Text */
 /** @typedef {Record<string, Text>} Catalogue */
 
 /** How the words of each language are loaded. @type {Record<string, () => Promise<Catalogue>>} */
 const LANGUAGES = {
-  en: async () => (await import('./en.js')).en,
-  id: async () => (await import('./id.js')).id,
+  en: async () => (await late(() => import('./en.js'))).en,
+  id: async () => (await late(() => import('./id.js'))).id,
 }
 
 /** Says `change` when the language changes, so that words which code wrote are written anew. */

@@ -1,6 +1,8 @@
 // The ways to carry packets: a WebSocket, and long-polling, which is loaded only where it is
 // needed.
 
+import { late } from '../lib/late.js'
+
 /**
  * A transport carries Engine.IO packets, one string each. Opening starts it; the first packet that
  * arrives is the open packet. After `closed` nothing more is called.
@@ -28,5 +30,5 @@ export function openWebSocket(url, on) {
 
 /** @type {OpenTransport} */
 export function openPolling(url, on) {
-  return import('./polling.js').then(({ openPolling }) => openPolling(url, on))
+  return late(() => import('./polling.js')).then(({ openPolling }) => openPolling(url, on))
 }

@@ -4,6 +4,7 @@
 // them. Trying again is always safe: the client id makes the server store one once. One with files
 // waits until these are at the server (uploads.js), and holds up no other meanwhile.
 
+import { late } from '../lib/late.js'
 import { ChatError, SIGNED_OUT } from '../net/api.js'
 import { naming } from '../state/chats.js'
 import { isPartial } from '../state/timeline.js'
@@ -37,7 +38,7 @@ export class Outbox {
    */
   constructor({ store, socket, api, kept, failed }) {
     this.#loadUploads = async () => {
-      const { Uploads } = await import('./uploads.js')
+      const { Uploads } = await late(() => import('./uploads.js'))
       return new Uploads({ store, socket, api, kept, failed })
     }
     this.#store = store

@@ -2,6 +2,7 @@
 // was written here (outbox.js). It knows no page, so it runs under a test with a socket and a REST
 // side that are made up.
 
+import { late } from '../lib/late.js'
 import { ChatError, SIGNED_OUT } from '../net/api.js'
 import { idOf, isRoom, naming, pairKey, roomKey } from '../state/chats.js'
 import { SMALL } from '../state/rooms.js'
@@ -322,7 +323,7 @@ export class Sync extends EventTarget {
     if (!this.#socket.connected || Date.now() - this.#urlsAt < URLS_HOLD_MS) return
     const before = this.#urlsAt
     this.#urlsAt = Date.now()
-    await import('./file-urls.js').then(({ freshenUrls }) => freshenUrls(this.#store, this.#api))
+    await late(() => import('./file-urls.js')).then(({ freshenUrls }) => freshenUrls(this.#store, this.#api))
       // With the next reason to, it may go better.
       .catch(() => { this.#urlsAt = before })
   }
