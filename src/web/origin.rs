@@ -141,13 +141,18 @@ impl FromStr for Allowed {
     }
 }
 
-/// Returns what a browser's `Origin` header names.
+/// Returns what an `Origin` header names.
 pub(super) fn origin_of_page(text: &str) -> Option<Origin> {
     if text.len() > MAX_ORIGIN_CHARS {
         return None;
     }
     match Origin::parse(text) {
         Ok(origin) => Some(origin),
+        // No page has it. Apps outside of browsers write so where they connect to.
+        Err(OriginError::WebSocket) => {
+            let (_, rest) = text.split_at_checked("ws".len())?;
+            Origin::parse(&format!("http{rest}")).ok()
+        }
         // Some browsers say so for a WebSocket, and null for all else.
         Err(OriginError::File) => Some(Origin(OPAQUE.into())),
         Err(_) => None,

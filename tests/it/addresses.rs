@@ -229,6 +229,35 @@ async fn pages_of_apps_and_extensions_can_be_let_in() {
     server.stop().await;
 }
 
+/// Swift's client writes so; its WebSockets were refused as those of a page that is none.
+#[tokio::test]
+async fn an_app_whose_origin_is_the_url_of_its_websocket_gets_in() {
+    let origins = Origins::new(["https://app.example.org".to_owned()]).unwrap();
+    let server = TestServer::with(Config {
+        engine: EngineConfig {
+            origins,
+            ..EngineConfig::default()
+        },
+        ..config()
+    })
+    .await;
+    for (host, origin, refused) in [
+        ("chat.example.org:443", "wss://chat.example.org", None),
+        ("chat.example.org", "wss://chat.example.org", None),
+        ("chat.example.org:8080", "ws://chat.example.org:8080", None),
+        ("chat.example.org", "wss://app.example.org", None),
+        ("chat.example.org:8080", "ws://chat.example.org", Some(400)),
+        ("chat.example.org", "ws://app.example.org", Some(400)),
+        ("chat.example.org", "wss://evil.example", Some(400)),
+        ("chat.example.org", "wss://", Some(400)),
+    ] {
+        let headers = [("host", host), ("origin", origin)];
+        let opened = server.try_wire_with(WEBSOCKET, &headers).await;
+        assert_eq!(opened.err(), refused, "{host} {origin}");
+    }
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn socket_io_is_there_without_its_slash_too() {
     let server = TestServer::start().await;
