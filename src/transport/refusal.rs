@@ -62,6 +62,10 @@ impl Refusal {
             let seconds = HeaderValue::from_static(FULL_RETRY_AFTER);
             headers.insert(header::RETRY_AFTER, seconds);
         }
+        if websocket && self == Self::NoUpgrade {
+            let spoken = HeaderValue::from_static("13");
+            headers.insert(header::SEC_WEBSOCKET_VERSION, spoken);
+        }
         if websocket {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html"));
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));

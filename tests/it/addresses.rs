@@ -331,6 +331,31 @@ async fn every_refusal_before_a_session_leaves_a_line_that_says_what_mends_it() 
     }
 }
 
+/// It was answered by 101 and the end of the connection: a stock client tried again for ever, and
+/// the log said nothing.
+#[tokio::test]
+async fn a_websocket_that_a_proxy_asks_for_by_http_1_0_is_refused_with_what_mends_it() {
+    let server = Running::start(&[], &[]).await;
+    let ask = async |version: &str, spoken: u8| {
+        let mut stream = TcpStream::connect(server.remote.address).await.unwrap();
+        let asked = format!(
+            "GET {WEBSOCKET} HTTP/{version}\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+             sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\nsec-websocket-version: {spoken}\r\n\r\n"
+        );
+        stream.write_all(asked.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        soon(stream.read_to_string(&mut answer)).await.unwrap();
+        answer
+    };
+    for (version, spoken) in [("1.0", 13), ("1.1", 8)] {
+        let answer = ask(version, spoken).await;
+        assert!(answer.contains(" 400 Bad Request\r\n"), "{answer}");
+        assert!(answer.contains("sec-websocket-version: 13\r\n"), "{answer}");
+    }
+    let log = server.stop().await;
+    assert_eq!(count(&log, "proxy_http_version 1.1"), 1, "{log}");
+}
+
 #[tokio::test]
 async fn tls_at_the_port_of_plain_http_leaves_a_line() {
     let server = Running::start(&[], &[]).await;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::upgrade::Upgraded;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::TokioIo;
 use socket2::SockRef;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -73,7 +73,9 @@ fn switching(request: &Request<Incoming>) -> Result<Response<Body>, Refusal> {
     let version_13 = headers
         .get(header::SEC_WEBSOCKET_VERSION)
         .is_some_and(|version| version == "13");
-    if request.method() != Method::GET || !version_13 {
+    // HTTP/1.0, which some proxies speak unless told otherwise, cannot switch (RFC 9110, 7.8).
+    let can_switch = request.version() == Version::HTTP_11;
+    if request.method() != Method::GET || !version_13 || !can_switch {
         return Err(Refusal::NoUpgrade);
     }
     let accept = HeaderValue::from_str(&derive_accept_key(key.as_bytes()))
