@@ -11,15 +11,21 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// 5,000 a second of one connection: a download of 100 MB/s takes some three thousand
-/// `WINDOW_UPDATE`, and no client sends more of anything else.
+/// 5,000 a second of one connection: no client sends more of anything but of `WINDOW_UPDATE`, and
+/// of those it has some without.
 const MOST_A_SECOND: u32 = 5_000;
+/// 2 KiB that were sent allow one `WINDOW_UPDATE` more: some clients send two, for the stream and
+/// for the connection, whenever they have read 4 KiB.
+const BYTES_AN_UPDATE: usize = 2 << 10;
+/// 16 MiB of what was sent allow them later on: no client lets more arrive before it reads.
+const MOST_UNREAD: usize = 16 << 20;
 /// What a client sends first: `PRI * HTTP/2.0` and what belongs to it.
 const PREFACE: usize = 24;
 /// Length, type, flags, stream.
 const HEADER: usize = 9;
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
+const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 
 /// A connection whose client may send so many frames beside its requests.
@@ -45,6 +51,8 @@ struct Frames {
     header_read: usize,
     second: Instant,
     in_second: u32,
+    /// Bytes that the client was sent, and has not said yet that it read.
+    unread: usize,
 }
 
 impl Frames {
@@ -55,7 +63,13 @@ impl Frames {
             header_read: 0,
             second: now,
             in_second: 0,
+            unread: 0,
         }
+    }
+
+    /// The client was sent so many bytes.
+    fn sent(&mut self, bytes: usize) {
+        self.unread = (self.unread + bytes).min(MOST_UNREAD);
     }
 
     /// Takes in bytes of the client. Returns `false` where they have too many frames in a second.
@@ -84,6 +98,12 @@ impl Frames {
         self.skip = u32::from_be_bytes([0, high, middle, low]) as usize;
         // Those of requests are bounded by what they come to.
         if self.skip > 0 && matches!(kind, DATA | HEADERS | CONTINUATION) {
+            return true;
+        }
+        if kind == WINDOW_UPDATE
+            && let Some(unread) = self.unread.checked_sub(BYTES_AN_UPDATE)
+        {
+            self.unread = unread;
             return true;
         }
         self.in_second += 1;
@@ -124,7 +144,10 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Counted<I> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().io).poll_write(cx, bytes)
+        let counted = self.get_mut();
+        let written = ready!(Pin::new(&mut counted.io).poll_write(cx, bytes))?;
+        counted.frames.sent(written);
+        Poll::Ready(Ok(written))
     }
 
     fn poll_write_vectored(
@@ -132,7 +155,10 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Counted<I> {
         cx: &mut Context<'_>,
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().io).poll_write_vectored(cx, pieces)
+        let counted = self.get_mut();
+        let written = ready!(Pin::new(&mut counted.io).poll_write_vectored(cx, pieces))?;
+        counted.frames.sent(written);
+        Poll::Ready(Ok(written))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -153,7 +179,6 @@ mod tests {
     use super::*;
 
     const PING: u8 = 6;
-    const WINDOW_UPDATE: u8 = 8;
 
     fn frame(kind: u8, length: usize) -> Vec<u8> {
         let size = (length as u32).to_be_bytes();
@@ -205,5 +230,22 @@ mod tests {
             .flat_map(|_| frame(DATA, 9))
             .collect();
         assert!(frames.feed(|| start, &uploading));
+    }
+
+    /// A download of 80 MB/s ended in the middle.
+    #[test]
+    fn a_client_that_reads_fast_says_so_as_often_as_it_wants() {
+        let now = Instant::now();
+        let mut frames = begun(now);
+        let update = frame(WINDOW_UPDATE, 4);
+        for _ in 0..MOST_A_SECOND * 4 {
+            frames.sent(4 << 10);
+            assert!(frames.feed(|| now, &[&update[..], &update].concat()));
+        }
+        assert_eq!(frames.in_second, 0);
+        frames.sent(1 << 30);
+        let most = MOST_UNREAD / BYTES_AN_UPDATE + MOST_A_SECOND as usize;
+        assert!(frames.feed(|| now, &update.repeat(most)));
+        assert!(!frames.feed(|| now, &update));
     }
 }
