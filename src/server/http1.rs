@@ -34,15 +34,20 @@ where
     F: Future<Output = Response<Body>> + Send + 'static,
 {
     let asked = Arc::clone(&visit);
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
         let asking = asked.request();
         // In a box: hyper keeps room for it as long as the connection lives, idle or not, and it
         // has some KiB.
-        let response = names_host(&request).then(|| Box::pin(handle(request)));
+        let response = settle_host(&mut request).then(|| Box::pin(handle(request)));
         async move {
             let response = match response {
                 Some(response) => response.await,
-                None => nameless(),
+                None => {
+                    let mut refusal = nameless();
+                    let close = HeaderValue::from_static("close");
+                    refusal.headers_mut().insert(CONNECTION, close);
+                    refusal
+                }
             };
             Ok::<_, Infallible>(held(response, asking))
         }
@@ -71,23 +76,40 @@ where
     }
 }
 
-/// Returns whether a request names its host as it must: by one header, which HTTP/1.0 may do
-/// without. Of two, a proxy may have looked at the other one (RFC 9112, section 3.2).
-fn names_host(request: &Request<Incoming>) -> bool {
-    let least = usize::from(request.version() >= Version::HTTP_11);
-    let hosts = request.headers().get_all(HOST).iter().count();
-    (least..=1).contains(&hosts)
+/// Returns whether a request names one host, which HTTP/1.0 may do without, and says it by the
+/// header in which it is looked for. Of two hosts, a proxy may have looked at the other one.
+pub(super) fn settle_host(request: &mut Request<Incoming>) -> bool {
+    let hosts = request.headers().get_all(HOST);
+    let (named, many) = (hosts.iter().next(), hosts.iter().count());
+    let authority = request.uri().authority().map(|host| host.as_str());
+    let is_http2 = request.version() > Version::HTTP_11;
+    let is_settled = match authority {
+        // Beside the path, and by a header only if by the same name (RFC 9113, section 8.3.1).
+        Some(authority) if is_http2 => {
+            let same =
+                |host: &HeaderValue| host.as_bytes().eq_ignore_ascii_case(authority.as_bytes());
+            many <= 1 && named.is_none_or(same)
+        }
+        // By the header whatever the target has (RFC 9112, section 3.2).
+        _ => {
+            let least = usize::from(request.version() >= Version::HTTP_11);
+            (least..=1).contains(&many)
+        }
+    };
+    // Of a proxy's form of a request the header is not believed (RFC 9112, section 3.2.2).
+    if is_settled && let Some(host) = authority.and_then(|host| HeaderValue::from_str(host).ok()) {
+        request.headers_mut().insert(HOST, host);
+    }
+    is_settled
 }
 
 /// Refuses a request that does not say which host it means, or may mean another to a proxy before
 /// this server.
-fn nameless() -> Response<Body> {
+pub(super) fn nameless() -> Response<Body> {
     let mut response = Response::new("name the host by one Host header\n".into());
     *response.status_mut() = StatusCode::BAD_REQUEST;
-    let headers = response.headers_mut();
-    headers.insert(CONNECTION, HeaderValue::from_static("close"));
     let text = HeaderValue::from_static("text/plain; charset=utf-8");
-    headers.insert(CONTENT_TYPE, text);
+    response.headers_mut().insert(CONTENT_TYPE, text);
     response
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
-use hyper::header::{HOST, HeaderValue, RETRY_AFTER};
+use hyper::header::{HeaderValue, RETRY_AFTER};
 use hyper::rt::Executor;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::ending::Ending;
 use super::frames::Counted;
-use super::http1::{HEADER_TIMEOUT, MAX_HEADER_BYTES};
+use super::http1::{HEADER_TIMEOUT, MAX_HEADER_BYTES, nameless, settle_host};
 use super::pace::{Pace, Paced, Tails};
 use super::places::Visit;
 use crate::budget::{Owner, Portion, Portions, STREAM_BYTES, STREAMS_OF_AN_ADDRESS};
@@ -71,15 +71,6 @@ fn crowded() -> Response<Body> {
     response
 }
 
-/// Says the host by the header in which it is looked for: HTTP/2 names it beside the path.
-fn name_host(request: &mut Request<Incoming>) {
-    let authority = request.uri().authority();
-    let host = authority.and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
-    if let (Some(host), false) = (host, request.headers().contains_key(HOST)) {
-        request.headers_mut().insert(HOST, host);
-    }
-}
-
 /// Returns the settings of a connection.
 fn builder(visit: &Visit) -> http2::Builder<Streams> {
     let mut builder = http2::Builder::new(Streams(Arc::clone(&visit.traffic)));
@@ -109,7 +100,7 @@ pub(super) async fn speak_http2<I, H, F>(
     let tails = Arc::new(Tails::default());
     let (asked, of_streams) = (Arc::clone(&visit), Arc::clone(&tails));
     let service = service_fn(move |mut request: Request<Incoming>| {
-        name_host(&mut request);
+        let is_named = settle_host(&mut request);
         let mut asking = asked.request();
         let has_room = !asking.is_beside() || asking.hold(allowance.take());
         if !has_room {
@@ -117,12 +108,13 @@ pub(super) async fn speak_http2<I, H, F>(
         }
         // In a box, which is freed once there is an answer: until that is sent, no more is kept of
         // the request.
-        let response = has_room.then(|| Box::pin(handle(request)));
+        let response = (is_named && has_room).then(|| Box::pin(handle(request)));
+        let refusal = if is_named { crowded } else { nameless };
         let tails = Arc::clone(&of_streams);
         async move {
             let response = match response {
                 Some(response) => response.await,
-                None => crowded(),
+                None => refusal(),
             };
             Ok::<_, Infallible>(response.map(|body| {
                 let mut body = Paced::new(body, asking);

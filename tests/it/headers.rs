@@ -272,6 +272,27 @@ async fn odd_methods_are_refused_in_words() {
     server.stop().await;
 }
 
+/// The header was believed, which a proxy that reads the target had not looked at.
+#[tokio::test]
+async fn the_host_of_an_absolute_target_counts_and_not_that_of_the_header() {
+    let server = TestServer::start().await;
+    for (target, host, answered) in [
+        ("http://chat.example.org", "evil.example", "101"),
+        ("http://evil.example", "chat.example.org", "400"),
+        ("", "chat.example.org", "101"),
+    ] {
+        let request = format!(
+            "GET {target}/socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nhost: {host}\r\n\
+             origin: http://chat.example.org\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+             sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        );
+        // What is no packet ends a session that was opened.
+        let answer = raw(&server, &[request.as_bytes(), &[0xff; 16]].concat()).await;
+        assert_eq!(status(&answer), answered, "{target} {host}: {answer}");
+    }
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn huge_headers_and_paths_are_refused_and_harm_nobody() {
     let server = TestServer::start().await;

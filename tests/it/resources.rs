@@ -958,3 +958,35 @@ async fn a_head_over_http_2_is_answered_with_a_length_and_without_a_body() {
     }
     server.stop().await;
 }
+
+/// HTTP/1.1 refuses such requests; by HTTP/2 they were answered, by the first host or by none.
+#[tokio::test]
+async fn a_request_by_http_2_names_one_host_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, cert, _) = by_tls(folder.path(), config()).await;
+    let mut client = http2(&server, &cert, 1 << 20).await;
+    for (uri, hosts, status) in [
+        ("https://localhost/healthz", &[][..], 200),
+        ("https://localhost/healthz", &["LOCALHOST"], 200),
+        ("https://localhost/healthz", &["evil.example"], 400),
+        (
+            "https://localhost/healthz",
+            &["localhost", "localhost"],
+            400,
+        ),
+        ("/healthz", &["localhost"], 200),
+        ("/healthz", &["localhost", "evil.example"], 400),
+        ("/healthz", &[], 400),
+    ] {
+        let request = hosts.iter().fold(Request::get(uri), |request, host| {
+            request.header("host", *host)
+        });
+        let asked = client.send_request(request.body(Full::default()).unwrap());
+        assert_eq!(
+            soon(asked).await.unwrap().status(),
+            status,
+            "{uri} {hosts:?}"
+        );
+    }
+    server.stop().await;
+}
