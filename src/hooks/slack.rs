@@ -168,20 +168,28 @@ fn inline(line: &Value) -> String {
 }
 
 /// Returns a text of Slack's as plain text: `<https://…|label>` is `label (https://…)`, and the
-/// three characters that are written otherwise are themselves.
+/// three characters that are written otherwise are themselves. Many programs write these as they
+/// are: what is no reference stays as it is.
 fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text.trim();
     while let Some((before, after)) = rest.split_once('<') {
         out.push_str(before);
-        let Some((inside, behind)) = after.split_once('>') else {
-            // None comes later either: each that is left is not to look for it anew.
-            out.push('<');
-            rest = after;
-            break;
+        // Up to the next one: each is looked through once.
+        let end = after
+            .find(['<', '>'])
+            .filter(|end| after[*end..].starts_with('>'));
+        let found = end.and_then(|end| Some((reference(&after[..end])?, end)));
+        rest = match found {
+            Some((reference, end)) => {
+                out.push_str(&reference);
+                &after[end + 1..]
+            }
+            None => {
+                out.push('<');
+                after
+            }
         };
-        out.push_str(&reference(inside));
-        rest = behind;
     }
     out.push_str(rest);
     out.replace("&lt;", "<")
@@ -189,15 +197,27 @@ fn plain(text: &str) -> String {
         .replace("&amp;", "&")
 }
 
-fn reference(inside: &str) -> String {
+/// Returns what stands for a person, a channel, a group or a link; `None` for what is none of them.
+fn reference(inside: &str) -> Option<String> {
     let (target, label) = inside.split_once('|').unwrap_or((inside, ""));
-    match (target.chars().next(), label) {
-        (Some('!'), "") => format!("@{}", target.trim_start_matches('!')),
-        (Some('@' | '#'), "") => target.to_owned(),
-        (Some('!' | '@' | '#'), label) => label.to_owned(),
-        (_, label) if label.is_empty() || label == target => target.to_owned(),
-        (_, label) if target == format!("mailto:{label}") => label.to_owned(),
-        (_, label) => format!("{label} ({target})"),
+    let name = target.strip_prefix(['!', '@', '#']);
+    if name.is_some_and(|name| name.starts_with(char::is_alphanumeric)) {
+        let is_spaced = target.contains(char::is_whitespace);
+        return match label {
+            "" if is_spaced => None,
+            "" if target.starts_with('!') => Some(format!("@{}", &target[1..])),
+            "" => Some(target.to_owned()),
+            label => Some(label.to_owned()),
+        };
+    }
+    let (scheme, place) = target.split_once(':')?;
+    let is_address = matches!(scheme, "mailto" | "tel");
+    let is_url = place.starts_with("//") && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    match label {
+        _ if !is_address && !is_url => None,
+        "" => Some(target.to_owned()),
+        label if label == target || is_address && label == place => Some(label.to_owned()),
+        label => Some(format!("{label} ({target})")),
     }
 }
 
@@ -226,11 +246,31 @@ mod tests {
                 "@here @U12 ops @oncall",
             ),
             ("a < b", "a < b"),
-            ("<a> < <b", "a < <b"),
+            ("<a> < <b", "<a> < <b"),
+            (
+                "<tel:+491|+491> <mailto:a@b.example|Ada>",
+                "+491 Ada (mailto:a@b.example)",
+            ),
             ("&amp;lt;", "&lt;"),
         ] {
             let body = json!({ "text": text, "blocks": [{ "type": "header", "text": "no" }] });
             assert_eq!(shown(&body), expected);
+        }
+    }
+
+    /// Of `free < 5 % and load > 3` the two signs were lost, as were tags and types.
+    #[test]
+    fn signs_that_are_no_references_stay_as_they_are() {
+        for text in [
+            "free < 5 % and load > 3",
+            "a <- b -> c <>",
+            "<b>down</b> <!DOCTYPE html> <!-- x -->",
+            "Map<String, List<Int>> of std::vector<std::string>",
+            "usage: service <start|stop>",
+            "if a <b && c> d",
+            "<<<<>>>> <! <@> <#|x>",
+        ] {
+            assert_eq!(shown(&json!({ "text": text })), text);
         }
     }
 
