@@ -20,6 +20,10 @@ pub fn read(body: &Value) -> (String, Option<Speaker>) {
             lines.attachment(attachment);
         }
     }
+    // What an attachment has may stand in the body itself.
+    if lines.is_empty() {
+        lines.attachment(body);
+    }
     let speaker = body["username"].as_str().and_then(Speaker::named);
     (lines.0.join("\n"), speaker)
 }
@@ -72,6 +76,7 @@ impl Lines {
             self.field(field);
         }
         self.blocks(&attachment["blocks"]);
+        self.linked("", text(&attachment["image_url"]));
         for action in list(&attachment["actions"]) {
             self.linked(text(&action["text"]), text(&action["url"]));
         }
@@ -101,7 +106,7 @@ impl Lines {
 
     fn block(&mut self, block: &Value) {
         match block["type"].as_str().unwrap_or_default() {
-            "header" | "section" | "video" => {
+            "header" | "section" => {
                 self.formatted(&block["text"]);
                 for field in list(&block["fields"]) {
                     self.formatted(field);
@@ -110,7 +115,9 @@ impl Lines {
             }
             "context" => {
                 let elements = list(&block["elements"]).iter();
-                let texts: Vec<_> = elements.map(|element| plain(text(element))).collect();
+                let texts = elements.map(|element| plain(text(element)));
+                // A picture among them has none.
+                let texts: Vec<_> = texts.filter(|text| !text.is_empty()).collect();
                 self.push(texts.join(" "));
             }
             "actions" => list(&block["elements"])
@@ -123,6 +130,7 @@ impl Lines {
                 };
                 self.linked(title, text(&block["image_url"]));
             }
+            "video" => self.linked(text(&block["title"]), text(&block["title_url"])),
             "rich_text" => list(&block["elements"])
                 .iter()
                 .for_each(|element| self.rich(element)),
@@ -271,6 +279,31 @@ mod tests {
             "<<<<>>>> <! <@> <#|x>",
         ] {
             assert_eq!(shown(&json!({ "text": text })), text);
+        }
+    }
+
+    /// An alert of a picture alone, and one whose attachment is the body itself, were refused.
+    #[test]
+    fn an_alert_without_a_text_is_shown_by_what_it_has() {
+        let video = json!({ "type": "video", "title": { "type": "plain_text", "text": "Clip" },
+            "title_url": "https://a.example/1", "video_url": "https://a.example/2" });
+        let context = json!({ "type": "context", "elements": [
+            { "type": "image", "image_url": "https://a.example/x.png", "alt_text": "face" },
+            { "type": "mrkdwn", "text": "by Ada" }] });
+        for (body, text) in [
+            (
+                json!({ "attachments": [{ "title": "Load", "image_url": "https://a.example/x.png" }] }),
+                "Load\nhttps://a.example/x.png",
+            ),
+            (
+                json!({ "color": "danger", "pretext": "Down", "fields": [{ "title": "Host", "value": "db1" }] }),
+                "Down\nHost: db1",
+            ),
+            (json!({ "fallback": "Down" }), "Down"),
+            (json!({ "blocks": [video] }), "Clip (https://a.example/1)"),
+            (json!({ "blocks": [context] }), "by Ada"),
+        ] {
+            assert_eq!(shown(&body), text);
         }
     }
 
