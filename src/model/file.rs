@@ -13,6 +13,7 @@ use siphasher::sip128::{Hasher128, SipHasher24};
 use subtle::ConstantTimeEq;
 
 use super::Timestamp;
+use super::username::is_visible_in_url;
 
 /// A message names at most so many files.
 pub const MAX_ATTACHMENTS: usize = 10;
@@ -261,6 +262,7 @@ pub fn file_name(given: &str) -> String {
     let name: String = last.chars().filter(seen).collect();
     match shortened(name.trim()).trim() {
         "" | "." | ".." => "file".to_owned(),
+        name if !name.chars().any(is_visible_in_url) => "file".to_owned(),
         name => name.to_owned(),
     }
 }
@@ -474,6 +476,7 @@ mod tests {
             ("", "file"),
             ("..", "file"),
             ("x/", "file"),
+            ("\u{200b}\u{2060}", "file"),
         ] {
             assert_eq!(file_name(given), kept, "{given:?}");
         }
