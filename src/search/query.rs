@@ -101,7 +101,8 @@ impl Query {
         let mut query = Self::default();
         let mut rest = text.trim_start();
         while !rest.is_empty() {
-            let is_unwanted = rest.strip_prefix('-');
+            // Two of them begin an option of a command, and keep nothing out.
+            let is_unwanted = rest.strip_prefix('-').filter(|rest| !rest.starts_with('-'));
             let (piece, is_whole, after) = cut(is_unwanted.unwrap_or(rest));
             let chunks = match is_unwanted {
                 Some(_) => &mut query.unwanted,
@@ -124,7 +125,8 @@ impl Query {
 
 /// Cuts the first piece off: what stands in quotes, or reaches to the next space.
 fn cut(rest: &str) -> (&str, bool, &str) {
-    let is_quote = |char| matches!(char, '"' | '“' | '”' | '„');
+    // Phones put those of their language in the place of the plain one.
+    let is_quote = |char| matches!(char, '"' | '“' | '”' | '„' | '«' | '»' | '＂');
     if let Some(inside) = rest.strip_prefix(is_quote) {
         // One that is not closed is still being typed: of its last word the beginning is enough.
         return match inside.split_once(is_quote) {
@@ -238,10 +240,18 @@ mod tests {
                 vec![],
             ),
             (r#"“selamat pagi”"#, vec!["selamat pagi"], vec![]),
+            (
+                "« grand jour » -»so was«",
+                vec!["grand jour"],
+                vec!["so was"],
+            ),
             (r#""not closed"#, vec!["not closed*"], vec![]),
             ("kopi -teh", vec!["kopi*"], vec!["teh*"]),
             (r#"kopi -"teh manis""#, vec!["kopi*"], vec!["teh manis"]),
             ("a-b", vec!["a b*"], vec![]),
+            ("git push --force", vec!["git*", "push*", "force*"], vec![]),
+            ("--no-ff -v", vec!["no ff*"], vec!["v*"]),
+            ("a -- b", vec!["a*", "b*"], vec![]),
             ("  - ! \"\" ", vec![], vec![]),
             ("東京", vec!["東 京"], vec![]),
             ("it's", vec!["it s*"], vec![]),
