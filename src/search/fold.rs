@@ -61,9 +61,16 @@ fn put(folded: &mut Vec<Folded>, part: char, from: u32, to: u32) {
     }
 }
 
-/// Returns the letters that people type for one that Unicode does not decompose.
+/// Returns the letters that people type for one that Unicode does not decompose. Of Arabic script
+/// each country's keyboards have their own forms of some letters and of all digits.
 const fn plain(char: char) -> (char, Option<char>) {
     match char {
+        '\u{660}'..='\u{669}' => (digit(char, '\u{660}'), None),
+        '\u{6f0}'..='\u{6f9}' => (digit(char, '\u{6f0}'), None),
+        // Yeh, kaf and alef.
+        '\u{64a}' | '\u{649}' => ('\u{6cc}', None),
+        '\u{643}' => ('\u{6a9}', None),
+        '\u{671}' => ('\u{627}', None),
         'ß' => ('s', Some('s')),
         'æ' => ('a', Some('e')),
         'œ' => ('o', Some('e')),
@@ -74,6 +81,11 @@ const fn plain(char: char) -> (char, Option<char>) {
         'ς' => ('σ', None),
         other => (other, None),
     }
+}
+
+/// Returns the digit as which a character stands, of a script whose digits begin with this one.
+const fn digit(char: char, zero: char) -> char {
+    (b'0' + (char as u32 - zero as u32) as u8) as char
 }
 
 /// Returns whether a character is a jamo that follows another in a Hangul syllable.
@@ -148,6 +160,8 @@ mod tests {
             ("شَدَّة أحمد", "شدة احمد"),
             ("שָׁלוֹם", "שלום"),
             ("Łódź Øre", "lodz ore"),
+            ("كتابي ٢٠٢٥", "کتابی 2025"),
+            ("کتابی ۲۰۲۵", "کتابی 2025"),
             ("co\u{ad}operate\u{200d}", "cooperate"),
         ] {
             assert_eq!(folded(text), plain, "{text}");

@@ -2,8 +2,9 @@
 
 use super::pages::Damaged;
 
-/// The number of the form in which the index is written: with another one it is made anew.
-pub(super) const VERSION: u32 = 2;
+/// The number of the form in which the index is written, and of how texts are folded for it: with
+/// another one it is made anew.
+pub(super) const VERSION: u32 = 3;
 const MAGIC: [u8; 8] = *b"chatd-sx";
 /// 256 bytes, the last of them 0.
 pub(super) const HEAD_BYTES: usize = 256;

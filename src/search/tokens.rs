@@ -77,6 +77,10 @@ fn class(char: char) -> Class {
             false => Class::Nothing,
         };
     }
+    // An apostrophe to Unicode is a letter here, and to people the same as any other.
+    if matches!(char, '\u{2b9}'..='\u{2bd}') {
+        return Class::Nothing;
+    }
     if char.is_alphanumeric() || is_combining_mark(char) {
         return match is_dense(char) {
             true => Class::Dense,
@@ -147,6 +151,10 @@ mod tests {
             ("한국어", vec!["한", "-국", "-어"]),
             ("हिन्दी भाषा", vec!["हिन्दी", "भाषा"]),
             ("ok👍👍🏽", vec!["ok", "👍", "👍"]),
+            (
+                "п'ять п’ять пʼять",
+                vec!["п", "ять", "п", "ять", "п", "ять"],
+            ),
         ] {
             assert_eq!(parts(text), wanted, "{text}");
         }
