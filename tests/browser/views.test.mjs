@@ -176,3 +176,16 @@ scene('words that are longer by two fifths, as other languages have them, are no
     await isWhole('chat')
   }
 })
+
+scene('a link reads as it leads, whatever is written before it', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  await ada.write(bob, '\u202ehttps://example.org/a')
+  const page = await stage.open(bob, { path: `/#/chat/${ada.id}` })
+  const [first, last] = await page.locator('.text a').evaluate(({ firstChild: text }) => [0, text.length - 1].map(at => {
+    const range = new Range()
+    range.setStart(text, at)
+    range.setEnd(text, at + 1)
+    return range.getBoundingClientRect().left
+  }))
+  assert.ok(first < last, `the h of https stands at ${first}, the end at ${last}`)
+})

@@ -27,6 +27,21 @@ describe('splitLinks', () => {
     assert.deepEqual(links('https://例え.テスト/日本語?q=ü'), ['https://例え.テスト/日本語?q=ü'])
   })
 
+  test('leaves a bracket outside that closes one of the sentence, and keeps what was opened inside', () => {
+    assert.deepEqual(links('(see https://example.org/c_(d)) [https://example.org/e] {https://example.org/f_(g}'),
+      ['https://example.org/c_(d)', 'https://example.org/e', 'https://example.org/f_(g'])
+    assert.deepEqual(links('https://example.org/a[1] https://example.org/{id} http://[::1] https://example.org/((a))).'),
+      ['https://example.org/a[1]', 'https://example.org/{id}', 'http://[::1]', 'https://example.org/((a))'])
+  })
+
+  test('ends an address at a sign that is not seen, or by which it would be shown turned round', () => {
+    for (const sign of ['\u200b', '\u200e', '\u200f', '\u202a', '\u202e', '\u2066', '\u2069', '\ufeff']) {
+      assert.deepEqual(links(`https://example.org/${sign}gpj.exe`), ['https://example.org/'])
+    }
+    // By it words are joined, in addresses as well.
+    assert.deepEqual(links('https://example.org/می\u200cخواهم'), ['https://example.org/می\u200cخواهم'])
+  })
+
   test('makes links of http and https only', () => {
     assert.deepEqual(links('javascript:alert(1) data:text/html,x ftp://a.b file:///etc http:// www.example.org'), [])
   })

@@ -1,7 +1,12 @@
 // A peer's text in the document.
 
-/** Some scripts put no space behind a sentence or a quotation: their signs end an address, too. */
-const LINK = /https?:\/\/[^\s<>"'`\u060c\u061b\u061f\u06d4\u0964\u2018-\u2026\u3001\u3002\u3008-\u3011\uff01\uff08-\uff0c\uff1a-\uff1f]+/giu
+/**
+ * Some scripts put no space behind a sentence or a quotation: their signs end an address, too; and
+ * so do those that are not seen, some of which would show it turned round.
+ */
+const LINK = /https?:\/\/[^\s<>"'`\u060c\u061b\u061f\u06d4\u0964\u200b\u200e\u200f\u2018-\u202e\u2066-\u2069\u3001\u3002\u3008-\u3011\uff01\uff08-\uff0c\uff1a-\uff1f]+/giu
+/** What each closing bracket closes. @type {Record<string, string>} */
+const OPENING = { ')': '(', ']': '[', '}': '{' }
 
 /**
  * Splits text into plain runs and links. Only http and https are links; punctuation that ends a
@@ -16,7 +21,7 @@ export function splitLinks(text) {
     let address = match[0]
     for (;;) {
       const last = address.at(-1) ?? ''
-      const opened = last === ')' && address.includes('(')
+      const opened = last in OPENING && address.split(last).length <= address.split(OPENING[last]).length
       if (!'.,;:!?)]}*'.includes(last) || opened) break
       address = address.slice(0, -1)
     }
