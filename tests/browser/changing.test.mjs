@@ -171,6 +171,33 @@ scene('reactions are pills with the names behind them, by a finger as well', asy
   await bubble(theirs, 'a question').locator('.reaction', { hasText: '🦀' }).waitFor()
 })
 
+scene('whoever takes a reaction or a refused message away by the keyboard goes on from where it was', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  await bob.write(ada, 'a question')
+  const page = await stage.open(ada, { path: `/#/chat/${bob.id}` })
+  const id = (await ada.history(bob))[0].id
+  await ada.emit('react', { message_id: id, emoji: '👍', on: true })
+  await page.locator('.reaction').press('Enter')
+  await page.locator('.reaction').waitFor({ state: 'detached' })
+  await page.locator('.message:focus').waitFor()
+  const blocked = await stage.server.request('PUT', `/api/blocks/${ada.id}`, { token: bob.session.token })
+  assert.ok(blocked.status < 300, JSON.stringify(blocked.body))
+  await say(page, 'an answer')
+  await page.getByRole('button', { name: 'Send again' }).press('Enter')
+  await page.locator('.mine:focus').waitFor()
+  await page.getByRole('button', { name: 'Delete' }).press('Enter')
+  await page.locator('.messages:focus').waitFor()
+  assert.equal(await bubble(page, 'an answer').count(), 0)
+})
+
+scene('a finger that rests on a link has the browser’s menu of links', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  await ada.write(bob, 'see https://example.org/a')
+  const page = await stage.open(bob, { path: `/#/chat/${ada.id}`, size: PHONE })
+  const isTaken = node => node.evaluate(at => !at.dispatchEvent(new PointerEvent('contextmenu', { bubbles: true, cancelable: true, pointerType: 'touch' })))
+  assert.deepEqual([await isTaken(page.locator('.text a')), await isTaken(page.locator('.text'))], [false, true])
+})
+
 scene('whoever goes back while the menu of a message is open does not find it elsewhere', async stage => {
   const [ada, bob, cyd] = await stage.people('ada', 'bob', 'cyd')
   for (const person of [bob, cyd]) await person.write(ada, 'a question')

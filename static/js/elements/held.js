@@ -39,8 +39,9 @@ export function whenHeld(rows, held) {
   for (const type of ['pointerup', 'pointercancel']) rows.addEventListener(type, end)
   // The click that would follow would be one beside the menu.
   rows.addEventListener('touchend', event => { if (wasHeld && event.cancelable) event.preventDefault() })
-  // By touch the browser's own menu, which selects text, would lie above ours.
+  // By touch the browser's own menu, which selects text, would lie above ours; a link has its own.
   rows.addEventListener('contextmenu', event => {
-    if (/** @type {PointerEvent} */ (event).pointerType === 'touch') event.preventDefault()
+    const onLink = event.target instanceof Element && event.target.closest('a')
+    if (/** @type {PointerEvent} */ (event).pointerType === 'touch' && !onLink) event.preventDefault()
   })
 }

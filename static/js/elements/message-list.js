@@ -200,8 +200,10 @@ export class MessageList extends ChatPart {
     const place = goal ? this.#placeOf(goal, thread) : placing ? this.#findPlace(thread) : undefined
     const held = this.#view.isHeld
     const anchor = this.#stuck || held ? null : this.#view.find()
+    const focused = this.#view.rows.querySelector('.message:focus-within')
     const sameEnd = this.#showWindow(thread.messages)
     this.#showTop(thread)
+    this.#keepFocus(focused)
 
     const node = place && this.#bubbles.node(place.key)
     // What is left to the browser it does after this, so only then is it known where things stand.
@@ -215,6 +217,17 @@ export class MessageList extends ChatPart {
     if (!left) this.#onScroll()
     this.#reading.announce(thread)
     this.#reading.mark()
+  }
+
+  /**
+   * Where what had the focus is gone, as the button for what was just done, its message has it, or
+   * else the list.
+   * @param {Element | null} node of the message in which the focus was
+   */
+  #keepFocus(node) {
+    if (!node || document.activeElement !== document.body) return
+    const next = node.isConnected ? node : this.scroller
+    if (next instanceof HTMLElement) next.focus({ preventScroll: true })
   }
 
   /**
