@@ -222,6 +222,30 @@ scene('a row stays under the mouse that aims at it, and goes to its place afterw
   await page.waitForFunction(() => document.querySelector('.chat-name').textContent === 'bob')
 })
 
+scene('of many chats the one that is opened is in view, and the bar covers none that has the focus', async stage => {
+  const ada = await stage.server.user('ada')
+  for (let n = 0; n < 16; n++) await (await stage.server.user(`friend-${n}`)).write(ada, `hello ${n}`)
+  const page = await stage.open(ada)
+  await row(page, 'friend-15').waitFor()
+  const isSeen = node => node.evaluate(at => {
+    const { top, bottom } = at.getBoundingClientRect()
+    return top >= document.querySelector('.sidebar .bar').getBoundingClientRect().bottom && bottom <= innerHeight
+  })
+  for (let n = 15; n >= 0; n--) {
+    await page.keyboard.press('Alt+ArrowDown')
+    await page.locator('.chat-row[aria-current]').filter({ hasText: `hello ${n}` }).waitFor()
+  }
+  assert.ok(await isSeen(row(page, 'friend-0')))
+  await page.reload()
+  await row(page, 'friend-0').waitFor()
+  assert.ok(await isSeen(row(page, 'friend-0')))
+  await row(page, 'friend-0').focus()
+  for (let n = 1; n < 16; n++) {
+    await page.keyboard.press('Shift+Tab')
+    assert.ok(await isSeen(page.locator('.chat-row:focus')), `row ${n} from the end`)
+  }
+})
+
 scene('the question mark lists the keys, except where it is written and for whom it disturbs', async stage => {
   const [ada, bob] = await stage.people('ada', 'bob')
   await bob.write(ada, 'hi')

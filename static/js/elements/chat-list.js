@@ -44,6 +44,8 @@ export class ChatList extends HTMLElement {
   #order = []
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #sortLater
+  /** True until the row of the chat that was opened is in view. */
+  #toShow = false
 
   /** @param {Store} store */
   constructor(store) {
@@ -91,6 +93,7 @@ export class ChatList extends HTMLElement {
   /** @param {ChatKey | null} key the chat that is open */
   set current(key) {
     this.#current = key
+    this.#toShow = true
     this.render()
   }
 
@@ -125,6 +128,11 @@ export class ChatList extends HTMLElement {
       create: () => clone('chat-row'),
       update: (node, row) => this.#fill(node, row, now, names),
     })
+    const row = this.#toShow && this.#rows.querySelector('[aria-current]')
+    if (row) {
+      row.scrollIntoView({ block: 'nearest' })
+      this.#toShow = false
+    }
     part(this, 'more').hidden = nextChats === undefined
     part(this, 'empty').hidden = rows.length > 0 || listState !== 'ready'
     part(this, 'failed').hidden = rows.length > 0 || listState !== 'failed'
