@@ -246,6 +246,19 @@ scene('of many chats the one that is opened is in view, and the bar covers none 
   }
 })
 
+scene('after midnight today is yesterday, also where nothing comes', { flags: ['--ping-interval', '10m'] }, async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  await ada.write(bob, 'good night')
+  const page = await stage.open(bob, { path: '/readyz' })
+  const night = new Date()
+  night.setHours(23, 58, 30, 0)
+  await page.clock.install({ time: night })
+  await page.goto(`${stage.server.url}/#/chat/${ada.id}`)
+  await page.locator('.day').getByText('Today').waitFor()
+  await page.clock.fastForward('02:00')
+  await page.locator('.day').getByText('Yesterday').waitFor()
+})
+
 scene('the question mark lists the keys, except where it is written and for whom it disturbs', async stage => {
   const [ada, bob] = await stage.people('ada', 'bob')
   await bob.write(ada, 'hi')

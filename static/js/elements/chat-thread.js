@@ -8,6 +8,9 @@ import { TypingLine } from './typing-line.js'
 
 /** @typedef {import('../state/chats.js').ChatKey} ChatKey */
 
+/** How often what is said relative to now is written anew. */
+const TIMES_MS = 60_000
+
 const touch = matchMedia('(pointer: coarse)')
 
 export class ChatThread extends HTMLElement {
@@ -16,6 +19,8 @@ export class ChatThread extends HTMLElement {
   #list
   #typing
   #composer
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  #clock
 
   /**
    * @param {import('../state/store.js').Store} store
@@ -42,6 +47,18 @@ export class ChatThread extends HTMLElement {
     section.append(this.#head, this.#list, this.#composer)
     this.#list.scroller.append(this.#typing)
     this.replaceChildren(section)
+    let day = new Date().toDateString()
+    this.#clock = setInterval(() => {
+      const before = day
+      day = new Date().toDateString()
+      this.#head.render()
+      // What was today is yesterday.
+      if (day !== before) this.#list.render()
+    }, TIMES_MS)
+  }
+
+  disconnectedCallback() {
+    clearInterval(this.#clock)
   }
 
   /** Where the reader is; null at the end. */
