@@ -153,6 +153,7 @@ export function askToLogOut(unsent, everywhere) {
   part(dialog, 'unsent').hidden = unsent === 0
   part(dialog, 'unsent').textContent = t('logOutUnsent', { count: unsent })
   part(dialog, 'cancel').addEventListener('click', () => dialog.close())
+  window.addEventListener('popstate', () => dialog.close(), { once: true })
   part(dialog, 'confirm').addEventListener('click', async () => {
     try {
       if (/** @type {HTMLInputElement} */ (part(dialog, 'everywhere')).checked) await everywhere()

@@ -259,6 +259,18 @@ scene('after midnight today is yesterday, also where nothing comes', { flags: ['
   await page.locator('.day').getByText('Yesterday').waitFor()
 })
 
+scene('whoever goes back from a chat leaves its details, too', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  await bob.write(ada, 'hi')
+  const page = await stage.open(ada)
+  await row(page, 'bob').click()
+  await page.locator('.head-name').click()
+  await page.locator('dialog[open]').waitFor()
+  await page.goBack()
+  await page.locator('.nothing-open').waitFor()
+  assert.equal(await page.locator('dialog[open]').count(), 0)
+})
+
 scene('the question mark lists the keys, except where it is written and for whom it disturbs', async stage => {
   const [ada, bob] = await stage.people('ada', 'bob')
   await bob.write(ada, 'hi')

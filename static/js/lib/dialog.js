@@ -3,7 +3,8 @@
 import { part } from './template.js'
 
 /**
- * What every dialog does: its button closes it, and so does a click beside it.
+ * What every dialog does: its button closes it, and so do a click beside it and going back, by
+ * which one is elsewhere.
  * @param {HTMLDialogElement} dialog
  */
 export function asDialog(dialog) {
@@ -12,6 +13,7 @@ export function asDialog(dialog) {
     // A click on the dialog itself is one on its backdrop: what it shows fills it.
     if (event.target === dialog) dialog.close()
   })
+  window.addEventListener('popstate', () => dialog.close())
 }
 
 /**
@@ -34,6 +36,7 @@ export function fillSelect(select, choices, words, chosen = select.value) {
 export function answerTo(dialog) {
   part(dialog, 'cancel').addEventListener('click', () => dialog.close())
   part(dialog, 'confirm').addEventListener('click', () => dialog.close('yes'))
+  window.addEventListener('popstate', () => dialog.close(), { once: true })
   document.body.append(dialog)
   dialog.showModal()
   return new Promise(answered => dialog.addEventListener('close', () => {

@@ -1,6 +1,7 @@
 // Markup of what is loaded when it is wanted, which has no template in the page.
 
-import { clone, part } from './template.js'
+import { asDialog } from './dialog.js'
+import { clone } from './template.js'
 
 /**
  * @template {keyof HTMLElementTagNameMap} Tag
@@ -29,7 +30,6 @@ export function makeSheet(id) {
   title.id = `${id}-title`
   dialog.setAttribute('aria-labelledby', title.id)
   body.replaceChildren()
-  part(dialog, 'close').addEventListener('click', () => dialog.close())
-  dialog.addEventListener('click', event => { if (event.target === dialog) dialog.close() })
+  asDialog(dialog)
   return { dialog, title, body }
 }
