@@ -36,7 +36,8 @@ export class PeopleChoice extends HTMLElement {
       this.#pause = setTimeout(() => this.#search(), PAUSE_MS)
     })
     this.#query.addEventListener('keydown', event => {
-      if (event.key !== 'Enter' || event.isComposing) return
+      // That by which an input method takes a word is none (229 is how Safari says so).
+      if (event.key !== 'Enter' || event.isComposing || event.keyCode === 229) return
       // It chooses, and does not send the form.
       event.preventDefault()
       this.#takesFirst = true

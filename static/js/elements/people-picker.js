@@ -173,7 +173,7 @@ export class PeoplePicker extends HTMLElement {
    */
   #onKey(event) {
     const buttons = [...part(this, 'people').querySelectorAll('button')]
-    if (event.key === 'Enter' && event.target === this.#query && !event.isComposing) {
+    if (event.key === 'Enter' && event.target === this.#query && !event.isComposing && event.keyCode !== 229) {
       event.preventDefault()
       this.#takesFirst = true
       return this.#takeFirst()
