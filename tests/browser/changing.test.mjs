@@ -135,6 +135,28 @@ scene('an answer to what is deleted meanwhile is given up', async stage => {
   assert.equal(await bubble(page, 'a new thought').locator('.quote').count(), 0)
 })
 
+scene('an answer that is begun waits with its draft while one looks into another chat, unless its question goes', async stage => {
+  const [ada, bob, cyd] = await stage.people('ada', 'bob', 'cyd')
+  for (const person of [bob, cyd]) await person.write(ada, `a question of ${person.name}`)
+  const page = await stage.open(ada, { path: `/#/chat/${bob.id}` })
+  const replying = page.getByText('Reply to bob')
+  await choose(page, 'a question of bob', 'Reply')
+  await composer(page).fill('an answer')
+  await row(page, 'cyd').click()
+  await replying.waitFor({ state: 'hidden' })
+  await row(page, 'bob').click()
+  await replying.waitFor()
+  await composer(page).press('Enter')
+  await state(page, 'an answer', 'stored')
+  assert.equal((await ada.history(bob)).at(-1).reply_to.content, 'a question of bob')
+  await choose(page, 'a question of bob', 'Reply')
+  await row(page, 'cyd').click()
+  await bob.emit('delete_message', { message_id: (await ada.history(bob))[0].id })
+  await row(page, 'bob').click()
+  await bubble(page, 'Message deleted').waitFor()
+  await replying.waitFor({ state: 'hidden' })
+})
+
 scene('reactions are pills with the names behind them, by a finger as well', async stage => {
   const { page, theirs } = await both(stage, PHONE)
   await bubble(page, 'a question').hover()

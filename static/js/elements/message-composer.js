@@ -36,8 +36,8 @@ export class MessageComposer extends ChatPart {
   #typingSaidAt = -Infinity
   /** The message that is being edited. @type {Message | null} */
   #edited = null
-  /** The message that is being answered. @type {Message | null} */
-  #answered = null
+  /** The messages that are being answered, each in its chat. @type {Map<ChatKey | null, Message>} */
+  #answers = new Map()
   /** Why what was edited last could not be saved. */
   #refusal = ''
   /**
@@ -86,7 +86,8 @@ export class MessageComposer extends ChatPart {
       if (message) this.dispatchEvent(new CustomEvent('show', { detail: { message } }))
     })
     // What was deleted is neither edited nor answered any more.
-    this.store.addEventListener('gone', () => this.#dropGone(), { signal: this.signal })
+    this.store.addEventListener('gone', () => this.#dropGone(), { signal })
+    this.store.addEventListener('rewound', () => this.#answers.clear(), { signal })
   }
 
   disconnectedCallback() {
@@ -97,9 +98,10 @@ export class MessageComposer extends ChatPart {
   /** @param {ChatKey | null} key the chat to write in, or none */
   open(key) {
     this.#sayStopped()
-    this.#edited = this.#answered = null
+    this.#edited = null
     this.#refusal = ''
     this.key = key
+    if (this.store.deleted.has(this.#answered?.id ?? 0)) this.#answered = null
     this.#files?.show(key)
     this.#text.value = this.chat?.draft ?? ''
     this.render()
@@ -147,6 +149,10 @@ export class MessageComposer extends ChatPart {
     this.#showAbout()
     this.#note()
   }
+
+  /** The message that is being answered here: as the draft, it waits for whoever comes back. */
+  get #answered() { return this.#answers.get(this.key) ?? null }
+  set #answered(message) { message ? this.#answers.set(this.key, message) : this.#answers.delete(this.key) }
 
   get #text() { return /** @type {HTMLTextAreaElement} */ (part(this, 'draft')) }
 
