@@ -117,6 +117,35 @@ scene('a thousand messages arrive while one reads further up: the place is kept,
   assert.equal(all.filter(message => !message.is_read).length, 0)
 })
 
+scene('whoever comes back to the page goes on at the first of what came, and has read no more than that', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  await ada.write(bob, 'before')
+  const page = await stage.open(bob, { path: `/#/chat/${ada.id}` })
+  await bubble(page, 'before').waitFor()
+  await page.waitForFunction(() => document.title === 'chatd')
+  // Behind other tabs a page has no frames; headless, none is behind another.
+  const look = visible => page.evaluate(visible => {
+    Object.defineProperty(document, 'visibilityState', { configurable: true, value: visible ? 'visible' : 'hidden' })
+    document.dispatchEvent(new Event('visibilitychange'))
+    window.frame ??= requestAnimationFrame
+    window.requestAnimationFrame = visible ? window.frame : work => window.waiting.push(work)
+    for (const work of (window.waiting ??= []).splice(0)) window.frame(work)
+  }, visible)
+  await look(false)
+  await ada.write(bob, ...Array.from({ length: 60 }, (_, n) => `meanwhile ${n}`))
+  await page.waitForFunction(() => document.title === '(60) chatd')
+  await look(true)
+  await page.locator('.divider + .message').filter({ hasText: 'meanwhile 0' }).waitFor()
+  assert.ok(await page.locator('.divider').evaluate(at => at.getBoundingClientRect().top > 0))
+  const left = await page.waitForFunction(() => document.title !== '(60) chatd' && /\d+/.exec(document.title)?.[0])
+  const unread = (await ada.history(bob)).filter(message => !message.is_read).length
+  assert.ok(unread > 30 && unread < 60, `${unread} are unread`)
+  assert.equal(await left.jsonValue(), String(unread))
+  await say(page, 'an answer')
+  await page.waitForFunction(() => document.title === 'chatd')
+  assert.equal(await page.locator('.divider').count(), 0)
+})
+
 scene('a page that is older than its server still gets its files, and says that there is a newer one', async stage => {
   const [ada, bob] = await stage.people('ada', 'bob')
   await bob.write(ada, 'hi')

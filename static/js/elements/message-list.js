@@ -144,6 +144,7 @@ export class MessageList extends ChatPart {
     this.#goal = null
     this.#wantsEnd = this.chat?.thread.hasNewer ?? false
     if (this.#wantsEnd) intend(this, { type: 'newest', chat: this.key })
+    this.#reading.seen = newestId(this.chat?.thread.messages ?? [])
     this.#stuck = true
     this.#first = null
     this.#end = undefined
@@ -194,6 +195,7 @@ export class MessageList extends ChatPart {
       this.#wantsEnd = false
       this.#stuck = true
       this.#first = null
+      this.#reading.seen = newestId(thread.messages)
     }
     const goal = this.#goal === null ? undefined : messageOf(thread.messages, this.#goal)
     const placing = !this.#placed && thread.loaded
@@ -201,6 +203,7 @@ export class MessageList extends ChatPart {
     const held = this.#view.isHeld
     const anchor = this.#stuck || held ? null : this.#view.find()
     const focused = this.#view.rows.querySelector('.message:focus-within')
+    const [fresh] = this.#placed && this.#stuck ? receivedAfter(thread.messages, this.store.me.id, this.#reading.seen) : []
     const sameEnd = this.#showWindow(thread.messages)
     this.#showTop(thread)
     this.#keepFocus(focused)
@@ -210,8 +213,10 @@ export class MessageList extends ChatPart {
     const left = !node && held && !(this.#stuck && !sameEnd)
     if (node) this.#view.bring(node, place.top ?? this.scroller.clientHeight / 3)
     else if (left) requestAnimationFrame(() => this.#onScroll())
-    else if (this.#stuck) this.#view.toEnd()
-    else if (anchor?.node.isConnected) this.#view.bring(anchor.node, anchor.top)
+    else if (this.#stuck) {
+      this.#view.toEnd()
+      if (fresh && this.#isAbove(fresh)) return this.#placeAnew()
+    } else if (anchor?.node.isConnected) this.#view.bring(anchor.node, anchor.top)
     if (placing) this.#placed = true
     if (goal && node) this.#flash(node)
     if (!left) this.#onScroll()
@@ -228,6 +233,22 @@ export class MessageList extends ChatPart {
     if (!node || document.activeElement !== document.body) return
     const next = node.isConnected ? node : this.scroller
     if (next instanceof HTMLElement) next.focus({ preventScroll: true })
+  }
+
+  /** @param {Message} message @returns {boolean} whether all of it stands above the view */
+  #isAbove(message) {
+    const node = this.#bubbles.node(messageKey(message))
+    return !node || node.getBoundingClientRect().bottom < this.scroller.getBoundingClientRect().top
+  }
+
+  /**
+   * Shows again where to begin: more than the view holds came at once, as after the page was behind
+   * others for a while, and nobody has seen it.
+   */
+  #placeAnew() {
+    if (this.key) this.#places.delete(this.key)
+    this.#placed = false
+    this.render()
   }
 
   /**
