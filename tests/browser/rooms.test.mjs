@@ -378,4 +378,10 @@ scene('names that are offered in a room go with it', async stage => {
   await page.goBack()
   await page.getByText('This is the beginning of One').waitFor()
   assert.equal(await page.getByRole('option').count(), 0)
+  // So do they with the caret: Enter would write one where it is by then.
+  await composer(page).fill('')
+  await composer(page).pressSequentially('@b')
+  await page.getByRole('option', { name: /bob/ }).waitFor()
+  await composer(page).press('Home')
+  await page.getByRole('option').waitFor({ state: 'hidden' })
 })

@@ -7,7 +7,8 @@ import { paintAvatar, paintRoom } from '../lib/avatar.js'
 import { intend } from '../lib/intent.js'
 import { keyed } from '../lib/keyed.js'
 import { clone, part } from '../lib/template.js'
-import { ALL, candidates, nameBegunIn } from '../state/mentions.js'
+import { candidates } from '../state/candidates.js'
+import { ALL, nameBegunIn } from '../state/mentions.js'
 import { nameOf } from './names.js'
 
 /** @typedef {{ id: number, username: string, name?: string }} Person */
@@ -37,6 +38,10 @@ export class NameList extends HTMLElement {
     // Before the composer, for which Enter sends.
     this.#text.addEventListener('keydown', event => this.#onKey(event), { capture: true })
     this.#text.addEventListener('blur', () => this.hide())
+    // Where the caret went elsewhere no name is being written.
+    for (const type of ['keyup', 'click']) {
+      this.#text.addEventListener(type, () => { if (this.#begun === null) this.hide() })
+    }
     // The focus may stay where one writes while another chat is opened, with other people.
     window.addEventListener('popstate', () => this.hide())
     // The text must not lose the focus.
@@ -50,7 +55,10 @@ export class NameList extends HTMLElement {
   }
 
   /** What is begun of a name before the caret. */
-  get begun() { return nameBegunIn(this.#text.value.slice(0, this.#text.selectionStart)) ?? '' }
+  get begun() { return this.#begun ?? '' }
+
+  /** The same; null where no name is begun there. */
+  get #begun() { return nameBegunIn(this.#text.value.slice(0, this.#text.selectionStart)) }
 
   /**
    * Offers those of these people who may be meant.
@@ -58,7 +66,7 @@ export class NameList extends HTMLElement {
    * @param {boolean} all whether all of them at once may be called
    */
   offer(people, all) {
-    const begun = nameBegunIn(this.#text.value.slice(0, this.#text.selectionStart))
+    const begun = this.#begun
     const everybody = { id: 0, username: ALL, name: t('everybody') }
     this.#offered = begun === null ? [] : candidates(begun, all ? [...people, everybody] : people, OFFERED_MOST)
     this.#chosen = 0
