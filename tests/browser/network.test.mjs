@@ -146,6 +146,19 @@ scene('whoever comes back to the page goes on at the first of what came, and has
   assert.equal(await page.locator('.divider').count(), 0)
 })
 
+scene('the end stays in view when the last message grows', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  await ada.write(bob, ...Array.from({ length: 30 }, (_, n) => `number ${n}`))
+  const page = await stage.open(bob, { path: `/#/chat/${ada.id}` })
+  await page.locator('.jump-button').click()
+  await page.waitForFunction(() => document.title === 'chatd')
+  await ada.emit('edit_message', { message_id: (await ada.history(bob)).at(-1).id, content: 'and so on '.repeat(150) })
+  await bubble(page, 'and so on').waitFor()
+  await page.evaluate(() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done))))
+  const left = await page.locator('.messages').evaluate(at => at.scrollHeight - at.clientHeight - at.scrollTop)
+  assert.ok(left < 2, `${left} px are below the view`)
+})
+
 scene('a page that is older than its server still gets its files, and says that there is a newer one', async stage => {
   const [ada, bob] = await stage.people('ada', 'bob')
   await bob.write(ada, 'hi')

@@ -202,6 +202,7 @@ export class MessageList extends ChatPart {
     const place = goal ? this.#placeOf(goal, thread) : placing ? this.#findPlace(thread) : undefined
     const held = this.#view.isHeld
     const anchor = this.#stuck || held ? null : this.#view.find()
+    const wasAtEnd = this.#stuck && this.#view.isAtEnd
     const focused = this.#view.rows.querySelector('.message:focus-within')
     const [fresh] = this.#placed && this.#stuck ? receivedAfter(thread.messages, this.store.me.id, this.#reading.seen) : []
     const sameEnd = this.#showWindow(thread.messages)
@@ -210,7 +211,7 @@ export class MessageList extends ChatPart {
 
     const node = place && this.#bubbles.node(place.key)
     // What is left to the browser it does after this, so only then is it known where things stand.
-    const left = !node && held && !(this.#stuck && !sameEnd)
+    const left = !node && held && !wasAtEnd && !(this.#stuck && !sameEnd)
     if (node) this.#view.bring(node, place.top ?? this.scroller.clientHeight / 3)
     else if (left) requestAnimationFrame(() => this.#onScroll())
     else if (this.#stuck) {

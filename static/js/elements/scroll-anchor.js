@@ -21,9 +21,15 @@ export class ScrollAnchor {
     this.rows = rows
   }
 
-  get isNearEnd() {
+  get isNearEnd() { return this.#left <= NEAR_END_PX }
+
+  /** Where it stops is rounded. */
+  get isAtEnd() { return this.#left < 2 }
+
+  /** How much there is below the view, in pixels. */
+  get #left() {
     const { scrollHeight, scrollTop, clientHeight } = this.scroller
-    return scrollHeight - scrollTop - clientHeight <= NEAR_END_PX
+    return scrollHeight - scrollTop - clientHeight
   }
 
   /**
