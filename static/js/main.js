@@ -91,6 +91,15 @@ document.querySelector('[data-skip]')?.addEventListener('click', event => {
   event.preventDefault()
   document.getElementById('conversation')?.focus()
 })
+// A file that is dropped where nothing takes it would be opened in the place of the page.
+for (const type of ['dragover', 'drop']) {
+  window.addEventListener(type, event => {
+    const { dataTransfer } = /** @type {DragEvent} */ (event)
+    if (event.defaultPrevented || !dataTransfer?.types.includes('Files')) return
+    dataTransfer.dropEffect = 'none'
+    event.preventDefault()
+  })
+}
 followOtherTabs(async lasts => app?.end(lasts))
 // Until the words are here there is nothing to be seen.
 speaking.then(() => {

@@ -157,13 +157,13 @@ scene('of more files than a message holds it is said how many were left out', as
   assert.equal(await page.locator('.file-chip').count(), 9)
 })
 
-scene('a file that is dropped on an edit is not opened in the place of the page', async stage => {
+scene('a file that is dropped on an edit, or beside a conversation, is not opened in the place of the page', async stage => {
   const [ada, bob] = await stage.people('ada', 'bob')
   const page = await stage.open(ada, { path: `/#/chat/${bob.id}` })
   await composer(page).fill('Halo!')
   await composer(page).press('Enter')
   await state(page, 'Halo!', 'stored')
-  const isTaken = () => composer(page).evaluate(field => {
+  const isTaken = (place = composer(page)) => place.evaluate(field => {
     const dataTransfer = new DataTransfer()
     dataTransfer.items.add(new File(['x'], 'notes.txt', { type: 'text/plain' }))
     return !field.dispatchEvent(new DragEvent('drop', { dataTransfer, bubbles: true, cancelable: true }))
@@ -175,6 +175,8 @@ scene('a file that is dropped on an edit is not opened in the place of the page'
   await composer(page).press('Escape')
   assert.ok(await isTaken())
   await page.locator('.file-chip').waitFor()
+  assert.ok(await isTaken(page.locator('.sidebar')))
+  assert.equal(await page.locator('.file-chip').count(), 1)
 })
 
 scene('a file that is on its way outlives the page, and goes on from where it was', async stage => {

@@ -251,10 +251,9 @@ export class MessageComposer extends ChatPart {
     if (!transfer?.files.length) return
     // Of what is copied from a table or a document, programs put a picture beside the text.
     if (event.type === 'paste' && ['text/plain', 'text/html'].every(type => transfer.types.includes(type))) return
-    // An edit takes none. A text that is pasted beside them is for the field; what is dropped would
-    // be opened in the place of the page.
-    if (!this.#edited || event.type === 'drop') event.preventDefault()
+    // An edit takes none. A text that is pasted beside them is for the field.
     if (this.#edited) return
+    event.preventDefault()
     this.#attach(transfer.files)
   }
 
