@@ -81,6 +81,10 @@ scene('drafts are kept for each chat, over a reload', async stage => {
   await row(page, 'bob').getByText('Draft: half a thought').click()
   // A chat opens a moment after its row was clicked.
   await page.waitForFunction(() => document.querySelector('message-composer textarea')?.value === 'half a thought')
+  // Spaces alone are none.
+  await composer(page).fill(' \n ')
+  await row(page, 'cyd').click()
+  await row(page, 'bob').getByText('from bob').waitFor()
 })
 
 scene('what is written offline survives a reload, and a crash, and is stored once', async stage => {

@@ -196,7 +196,7 @@ export class ChatList extends HTMLElement {
    * @param {import('../state/chats.js').Last | null} last
    */
   #preview(preview, { key, peerId, draft, typing }, last) {
-    const isDraft = draft !== '' && key !== this.#current
+    const isDraft = draft.trim() !== '' && key !== this.#current
     const [typist] = typing
     preview.classList.toggle('draft', isDraft)
     preview.classList.toggle('typing', typist !== undefined)
