@@ -5,8 +5,8 @@
  * so do those that are not seen, some of which would show it turned round.
  */
 const LINK = /https?:\/\/[^\s<>"'`\u060c\u061b\u061f\u06d4\u0964\u200b\u200e\u200f\u2018-\u202e\u2066-\u2069\u3001\u3002\u3008-\u3011\uff01\uff08-\uff0c\uff1a-\uff1f]+/giu
-/** What each closing bracket closes. @type {Record<string, string>} */
-const OPENING = { ')': '(', ']': '[', '}': '{' }
+/** What encloses a text. */
+const BRACKETS = ['()', '[]', '{}']
 
 /**
  * Splits text into plain runs and links. Only http and https are links; punctuation that ends a
@@ -18,13 +18,7 @@ export function splitLinks(text) {
   const runs = []
   let end = 0
   for (const match of text.matchAll(LINK)) {
-    let address = match[0]
-    for (;;) {
-      const last = address.at(-1) ?? ''
-      const opened = last in OPENING && address.split(last).length <= address.split(OPENING[last]).length
-      if (!'.,;:!?)]}*'.includes(last) || opened) break
-      address = address.slice(0, -1)
-    }
+    const address = withoutEnd(match[0])
     if (!URL.canParse(address)) continue
     if (match.index > end) runs.push({ text: text.slice(end, match.index) })
     runs.push({ text: address, href: address })
@@ -32,6 +26,21 @@ export function splitLinks(text) {
   }
   if (end < text.length) runs.push({ text: text.slice(end) })
   return runs
+}
+
+/** @param {string} address @returns {string} the same without what belongs to the sentence */
+function withoutEnd(address) {
+  // Counted once: an address of nothing but brackets would be looked through for each of them.
+  const unopened = new Map(BRACKETS.map(([open, close]) => [close, address.split(close).length - address.split(open).length]))
+  let { length } = address
+  for (;;) {
+    const last = address[length - 1] ?? ''
+    const more = unopened.get(last)
+    if (more === undefined ? !'.,;:!?*'.includes(last) : more <= 0) break
+    if (more !== undefined) unopened.set(last, more - 1)
+    length -= 1
+  }
+  return address.slice(0, length)
 }
 
 /**
