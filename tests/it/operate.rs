@@ -343,7 +343,7 @@ async fn rooms_are_listed_beside_a_stopped_server_and_a_running_one() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("chatd.redb");
     let server = Running::on(&data, &[], &[]).await;
-    says(&data, &["user", "add", "ada"], "password1").await;
+    says(&data, &["user", "add", "ada", "--admin"], "password1").await;
     says(
         &data,
         &["user", "add", "bob", "--name", "Bob S"],
@@ -362,6 +362,9 @@ async fn rooms_are_listed_beside_a_stopped_server_and_a_running_one() {
     let path = "/api/rooms/1";
     let gone = server.remote.send("DELETE", path, Some(token.trim()), "");
     assert_eq!(gone.await.status, 200);
+    let (path, days) = ("/api/admin/rooms/2", r#"{"retention_days":30}"#);
+    let kept = server.remote.send("PATCH", path, Some(token.trim()), days);
+    assert_eq!(kept.await.status, 200);
     let beside = rooms_as_listed(&data).await;
     server.stop().await;
     let alone = rooms_as_listed(&data).await;
@@ -394,6 +397,8 @@ async fn rooms_are_listed_beside_a_stopped_server_and_a_running_one() {
         "topic         x\\u{202e}gnp.exe",
         "archived_at   -",
         "member_count  2",
+        // As long as the column is wide.
+        "retention_days 30",
     ] {
         assert!(shown.lines().any(|shown| shown == line), "{shown}");
     }

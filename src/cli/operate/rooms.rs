@@ -38,7 +38,7 @@ pub(super) async fn act(command: &RoomCommand, operator: &mut Operator) -> Resul
                     Value::String(text) => text.clone(),
                     other => other.to_string(),
                 };
-                say(format!("{key:<14}{value}").trim_end())?;
+                say(format!("{key:<13} {value}").trim_end())?;
             }
             Ok(())
         }
