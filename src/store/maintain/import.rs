@@ -82,6 +82,8 @@ pub(crate) struct LeftOut {
     pub(super) times: u64,
     pub(super) avatars: u64,
     pub(super) files: Vec<FileId>,
+    /// So many lines stand before those of the log, whose ids begin with 1.
+    before_log: u64,
 }
 
 /// Makes a data file of what [`export`](super::export) wrote. Where `data` is there already it must
@@ -101,7 +103,13 @@ pub fn import(
     let partial = Partial::create(data)?;
     let left_out = write_log(partial.medium(), lines, judging, watch)?;
     derive(partial.medium())?;
-    let counts = check_partial(&partial, watch)?.must_be_whole(data)?;
+    let report = check_partial(&partial, watch)?;
+    // What one line says otherwise than those after it shows once all are there.
+    if let Some((entry, reason)) = report.first_of_entries() {
+        let line = left_out.before_log + entry;
+        return Err(MaintainError::Line { line, reason });
+    }
+    let counts = report.must_be_whole(data)?;
     if old.is_some() {
         partial.replace()?;
     } else {
@@ -154,6 +162,7 @@ pub(crate) fn write_log(
             times: import.cut_times,
             avatars: import.left_out_avatars,
             files: import.left_out_files,
+            before_log: import.before_log,
         };
         (left_out, import.state.rooms, import.last_entry)
     };
@@ -266,6 +275,7 @@ pub(super) struct Import<'txn> {
     cut_times: u64,
     left_out_avatars: u64,
     left_out_files: Vec<FileId>,
+    before_log: u64,
 }
 
 /// The log so far.
@@ -317,6 +327,7 @@ impl<'txn> Import<'txn> {
             cut_times: 0,
             left_out_avatars: 0,
             left_out_files: Vec::new(),
+            before_log: 0,
         })
     }
 }
@@ -347,6 +358,7 @@ impl Import<'_> {
         }
         self.flush()?;
         self.put_room_pictures()?;
+        self.before_log = reader.number - self.last_entry;
         let found = (self.known_users.len() as u64, self.last_entry);
         if found != (header.accounts, header.entries) {
             return Err(reader.wrong(format!(

@@ -1352,6 +1352,38 @@ fn a_bad_line_is_named_and_nothing_is_made() {
     }
 }
 
+/// A message that says it was edited, deleted or reacted to, and no line after it does so, or the
+/// other way round, was told as a damaged file that is nowhere.
+#[test]
+fn lines_that_say_otherwise_than_each_other_are_named_by_the_first_of_them() {
+    let data = Data::new();
+    let open = data.open().with_users(3);
+    let now = 1_749_124_800_000;
+    open.apply(now, message(1, 2, "one", None)).unwrap();
+    open.apply(now, message(1, 2, "two", None)).unwrap();
+    open.close();
+    let good = exported(&data);
+    let at = r#""at":"2025-06-05T12:00:00.000Z"}"#;
+    let edited = r#""content":"two","edited_at":"2025-06-05T12:00:00.000Z","#;
+    let gone = r#"{"type":"delete","id":3,"message_id":2,"user_id":1,"#;
+    let cases = [
+        (good.replace(r#""content":"two","#, edited), "edited"),
+        (
+            good.replace(r#""entries":2"#, r#""entries":3"#) + gone + at + "\n",
+            "erased",
+        ),
+    ];
+    for (text, says) in cases {
+        match imported(&text).err() {
+            // Behind the first line and three accounts.
+            Some(MaintainError::Line { line: 6, reason }) => {
+                assert!(reason.contains(says), "{reason}");
+            }
+            error => panic!("{error:?} of {text}"),
+        }
+    }
+}
+
 /// Two people and what follows.
 fn lines_of(accounts: [&str; 2], entries: &[&str]) -> String {
     let head = format!(

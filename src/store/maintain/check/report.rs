@@ -72,6 +72,19 @@ impl Report {
         Ok(self.counts)
     }
 
+    /// Returns what is wrong first with an entry of the log, or with what came of one, and which it
+    /// is.
+    pub(crate) fn first_of_entries(&self) -> Option<(u64, String)> {
+        self.findings.iter().find_map(|finding| {
+            let what = match finding.table {
+                "log" => finding.what.clone(),
+                "reactions" => format!("{}: {}", finding.table, finding.what),
+                _ => return None,
+            };
+            Some((finding.key.parse().ok()?, what))
+        })
+    }
+
     /// Notes what is wrong with a record.
     pub(super) fn add(
         &mut self,
