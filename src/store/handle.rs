@@ -387,10 +387,11 @@ impl Store {
         rooms.filter_map(since).collect()
     }
 
-    /// A room as it is now.
+    /// A room as it is now; `None` for one that was erased, too.
     pub fn room(&self, room: RoomId) -> Option<Arc<Room>> {
         let state = self.intake.data.state.read();
-        Some(state.rooms.head(room)?.described())
+        let head = state.rooms.head(room).filter(|head| !head.is_gone());
+        Some(head?.described())
     }
 
     /// How many rooms there are, archived ones among them.

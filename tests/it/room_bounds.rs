@@ -488,6 +488,38 @@ async fn administrators_see_how_large_rooms_are_and_archive_any() {
     server.stop().await;
 }
 
+/// One that was erased stood in the list of all rooms for ever, without a name. It could be kept
+/// for some days, hooks could be made for it, and who would join it heard that it was archived.
+#[tokio::test]
+async fn a_room_that_was_erased_is_no_room_to_anybody() {
+    let server = TestServer::start().await;
+    let root = server.admin().await;
+    let (ada, bob) = server.two_people().await;
+    let room = room_of(&server, &[&ada], json!({"kind": "open"})).await;
+    let (theirs, path) = (
+        format!("/api/rooms/{room}"),
+        format!("/api/admin/rooms/{room}"),
+    );
+    let erase = format!("{theirs}?erase=true");
+    ask(&server, &ada, "DELETE", &erase, Value::Null).await;
+    let all = server.get("/api/admin/rooms", &root.token).await;
+    assert_eq!(all["data"], json!([]));
+    let join = format!("{theirs}/join");
+    let days = json!({"retention_days": 30});
+    let hook = json!({"url": "https://example.org/", "room_ids": [room]});
+    let hook = ("POST", "/api/admin/hooks/out", hook);
+    refused(&server, &root, hook, ("invalid_payload", "room_ids")).await;
+    for (person, asked) in [
+        (&ada, ("GET", &*theirs, Value::Null)),
+        (&bob, ("POST", &*join, Value::Null)),
+        (&root, ("GET", &*path, Value::Null)),
+        (&root, ("PATCH", &*path, days)),
+    ] {
+        refused(&server, person, asked, ("not_found", "no such room")).await;
+    }
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn rooms_and_their_members_have_rates_of_their_own() {
     let mut rates = Rates::off();

@@ -54,7 +54,7 @@ reads! {
 
 pub(in crate::http) const ALL: Operation = Operation::new(
     Access::Admin,
-    "All rooms, ascending by id: what they are called and how many are in them, and nothing that was said there.",
+    "All rooms but those that were erased, ascending by id: what they are called and how many are in them, and nothing that was said there.",
 )
 .query::<WhichOfAll>()
 .page::<Vec<OwnedRoom>, NextMeta>();

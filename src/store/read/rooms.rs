@@ -316,13 +316,13 @@ impl Snapshot<'_> {
         }
     }
 
-    /// Returns all rooms whose id is greater than this number, for who operates the server.
+    /// Returns all rooms whose id is greater than this number, for who operates the server; none
+    /// that was erased.
     pub fn all_rooms(&self, after: u64, limit: usize) -> Page<Arc<Room>> {
         let state = self.state();
-        page_of(
-            state.rooms.heads_after(after).map(RoomHead::described),
-            limit,
-        )
+        let heads = state.rooms.heads_after(after);
+        let there = heads.filter(|head| !head.is_gone());
+        page_of(there.map(RoomHead::described), limit)
     }
 
     /// Returns the members of a room whose id is greater than this number and whose name contains a

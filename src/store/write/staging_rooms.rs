@@ -264,7 +264,8 @@ impl Staging<'_> {
             RoomCommand::Remove { room, user } => self.remove(acting, *room, *user),
             RoomCommand::Leave { room } => self.leave(acting, *room),
             RoomCommand::Join { room, most } => {
-                let head = self.rooms().head(*room).ok_or(RoomRefusal::NoSuchRoom)?;
+                let head = self.rooms().head(*room).filter(|head| !head.is_gone());
+                let head = head.ok_or(RoomRefusal::NoSuchRoom)?;
                 let is_in = self.rooms().member(*room, by).is_some();
                 if !is_in && head.room.kind == RoomKind::Closed {
                     return Err(RoomRefusal::NoSuchRoom.into());
@@ -387,7 +388,8 @@ impl Staging<'_> {
 
     /// Sets after how many days the messages of a room are erased.
     fn retain_room(&mut self, at: Timestamp, id: RoomId, days: Option<u32>) -> Refused<RoomDone> {
-        let head = self.rooms().head(id).ok_or(RoomRefusal::NoSuchRoom)?;
+        let head = self.rooms().head(id).filter(|head| !head.is_gone());
+        let head = head.ok_or(RoomRefusal::NoSuchRoom)?;
         let room = Room {
             retention_days: days,
             ..Room::clone(&head.room)
