@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::Import;
 use crate::model::{
-    Attachment, EntryId, FileId, MAX_ALT_CHARS, MAX_ATTACHMENTS, MAX_FILE_NAME_BYTES, Timestamp,
-    UserId, file_name, is_alt, picture_of,
+    Attachment, EntryId, FileId, MAX_ALT_CHARS, MAX_ATTACHMENTS, MAX_FILE_NAME_BYTES, Role, RoomId,
+    Timestamp, UserId, file_name, is_alt, picture_of,
 };
 use crate::store::error::StoreError;
 use crate::store::files::row::{FileStage, StoredFile, encode};
@@ -151,7 +151,10 @@ impl Import<'_> {
         if kept.is_some_and(|kept| kept.id == id) {
             return;
         }
-        match by.and_then(|by| self.picture(id, by, at.at)) {
+        // The server's own hand describes a room with the picture that it has. The line that says
+        // whose it was has none any more, so it counts as an owner's.
+        let owner = by.or_else(|| self.an_owner_of(*room_id));
+        match owner.and_then(|owner| self.picture(id, owner, at.at)) {
             Some(picture) => {
                 self.room_pictures.insert(*room_id, picture);
             }
@@ -161,6 +164,13 @@ impl Import<'_> {
                 *avatar = None;
             }
         }
+    }
+
+    /// Returns an owner of a room, by the lines so far.
+    fn an_owner_of(&self, room: RoomId) -> Option<UserId> {
+        let mut members = self.state.rooms.members_after(room, 0);
+        let owner = members.find(|(_, member)| member.role == Role::Owner);
+        owner.map(|(user, _)| user)
     }
 
     /// Takes in the pictures of rooms, once their last lines are read.
