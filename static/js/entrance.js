@@ -8,7 +8,7 @@ import { choiceButtons } from './lib/choices.js'
 import { answerTo } from './lib/dialog.js'
 import { late } from './lib/late.js'
 import { recall, remember } from './lib/memory.js'
-import { loadStyle } from './lib/style.js'
+import { loadStyle, loadTemplates } from './lib/style.js'
 import { clone, part } from './lib/template.js'
 import { ChatError } from './net/api.js'
 import { say } from './notes.js'
@@ -121,7 +121,8 @@ function askToSwitch(user) {
  * @param {HTMLElement} app
  * @returns {Promise<never>}
  */
-function showFresh(app) {
+async function showFresh(app) {
+  await loadTemplates('dialogs.html')
   const fresh = translate(clone('fresh'))
   const showLanguage = choiceButtons(fresh, 'language')
   showLanguage(currentLanguage())
@@ -148,7 +149,8 @@ function showFresh(app) {
  * @param {() => Promise<unknown>} everywhere ends every session of the account
  * @returns {Promise<boolean>} whether to go
  */
-export function askToLogOut(unsent, everywhere) {
+export async function askToLogOut(unsent, everywhere) {
+  await loadTemplates('dialogs.html')
   const dialog = /** @type {HTMLDialogElement} */ (translate(clone('log-out')))
   part(dialog, 'unsent').hidden = unsent === 0
   part(dialog, 'unsent').textContent = t('logOutUnsent', { count: unsent })

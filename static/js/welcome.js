@@ -2,6 +2,7 @@
 // the first people come in. app.js loads it where there is nobody to talk with yet.
 
 import { FirstInvite } from './elements/first-invite.js'
+import { loadTemplates } from './lib/style.js'
 import { ChatError } from './net/api.js'
 
 /** The link is for a whole team, and for long enough to hand it round. */
@@ -18,6 +19,7 @@ export async function firstInvite(api) {
     // Loaded again, the page offers the same link and makes no further one.
     const usable = (await api.invites()).find(({ uses, max_uses, room }) => uses < max_uses && !room)
     const { code, max_uses, uses, expires_at } = usable ?? (await api.invite(FIRST)).data
+    await loadTemplates('dialogs.html')
     const link = new URL(`?${new URLSearchParams({ invite: code })}`, document.baseURI).href
     return new FirstInvite({ link, left: max_uses - uses, expiresAt: expires_at })
   } catch (error) {

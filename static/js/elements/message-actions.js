@@ -4,6 +4,7 @@
 import { currentLocale, t, translate } from '../i18n/words.js'
 import { intend } from '../lib/intent.js'
 import { late } from '../lib/late.js'
+import { loadTemplates } from '../lib/style.js'
 import { clone, part } from '../lib/template.js'
 import { messageOf } from '../state/timeline.js'
 import { whenHeld } from './held.js'
@@ -140,15 +141,20 @@ export class MessageActions {
   async #openMenu(node) {
     const message = this.#messageIn(node)
     if (!message || message.deletedAt || message.deleting) return
-    this.#menu ??= late(() => import('./message-menu.js')).then(({ MessageMenu }) => new MessageMenu(this.#list.store, {
-      edit: message => this.#tell('edit', message),
-      reply: message => this.#tell('reply', message),
-    }))
+    this.#menu ??= this.#loadMenu()
     // Asked for again, it may come.
     this.#menu.catch(() => { this.#menu = undefined })
     const [menu, { editWindow }] = await Promise.all([this.#menu, this.#askRules()])
     if (!menu.isConnected) this.#list.append(menu)
     if (this.#list.chat && node.isConnected) menu.show(node, this.#list.chat, message, editWindow)
+  }
+
+  async #loadMenu() {
+    const [{ MessageMenu }] = await Promise.all([late(() => import('./message-menu.js')), loadTemplates('dialogs.html')])
+    return new MessageMenu(this.#list.store, {
+      edit: message => this.#tell('edit', message),
+      reply: message => this.#tell('reply', message),
+    })
   }
 
   /** Has the newest message edited that the person here may edit. */
