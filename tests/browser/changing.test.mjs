@@ -193,6 +193,24 @@ scene('reactions are pills with the names behind them, by a finger as well', asy
   await bubble(theirs, 'a question').locator('.reaction', { hasText: '🦀' }).waitFor()
 })
 
+scene('the names behind the last of many reactions are in view, and the list grows no wider', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  await stage.server.request('PATCH', '/api/auth/me', { token: bob.session.token, body: { name: 'Robert with quite a long name that goes on' } })
+  await bob.write(ada, 'a question that is long enough for all that is said of it')
+  await ada.write(bob, 'an answer')
+  for (const { id } of await ada.history(bob)) {
+    for (const emoji of ['👍', '🎉', '😂', '😮', '😢', '🦀']) await bob.emit('react', { message_id: id, emoji, on: true })
+  }
+  const page = await stage.open(ada, { path: `/#/chat/${bob.id}`, size: PHONE })
+  await page.locator('.mine').waitFor()
+  for (const pill of await page.locator('.reaction').all()) {
+    await pill.focus()
+    await page.keyboard.press('Shift')
+    await page.locator('.reaction[data-names]:focus-visible').waitFor()
+    assert.ok(await page.locator('.messages').evaluate(at => at.scrollWidth <= at.clientWidth))
+  }
+})
+
 scene('whoever takes a reaction or a refused message away by the keyboard goes on from where it was', async stage => {
   const [ada, bob] = await stage.people('ada', 'bob')
   await bob.write(ada, 'a question')
