@@ -105,10 +105,11 @@ scene('a message by a hook shows who speaks, and all are told that systems hear 
   const room = await ask('POST', '/api/rooms', { name: 'Ops', member_ids: [bot.id] })
   const { url } = await ask('POST', '/api/admin/hooks/in', { bot_id: bot.id, room_id: room.id, name: 'alerts' })
   const page = await stage.open(ada, { path: `/#/room/${room.id}` })
-  await page.getByRole('heading', { name: 'Ops' }).waitFor()
+  await page.getByText('This is the beginning of Ops').waitFor()
   await fetch(url, { method: 'POST', body: JSON.stringify({ content: 'disk full', as: { name: 'db1' } }) })
   await bubble(page, 'disk full').waitFor()
   await bubble(page, 'disk full').getByText('db1').waitFor()
+  await page.locator('#announcer', { hasText: 'db1 (bot): disk full' }).waitFor({ state: 'attached' })
   await page.getByText('other systems told of messages').waitFor()
 })
 

@@ -57,7 +57,7 @@ export class ReadAlong {
     if (fresh.length > ANNOUNCED_MOST) this.#say(t('newBelow', { count: fresh.length }))
     else if (fresh.length > 0) {
       const name = (/** @type {number} */ id) => nameOf(this.#list.store.user(id))
-      this.#say(fresh.map(({ senderId, content }) => t('announce', { name: name(senderId), text: content })).join('\n'))
+      this.#say(fresh.map(({ senderId, as, content }) => t('announce', { name: as ? `${as} (${t('bot')})` : name(senderId), text: content })).join('\n'))
     }
     this.#announced = Math.max(newestReceived(messages, me.id), 1)
   }
