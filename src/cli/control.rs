@@ -18,7 +18,7 @@ use tokio::runtime::Runtime;
 
 use super::failure::chain;
 use crate::http::ELSEWHERE;
-use crate::server::control_socket;
+use crate::server::{SocketPath, control_socket};
 use crate::store::maintain::{NICE, Partial, Progress, Unit};
 
 /// So much of a refusal, or another short answer, is read: more than any has.
@@ -138,7 +138,7 @@ fn runtime() -> Result<Runtime, String> {
 /// Fails with [`io::ErrorKind::Other`] where a stranger listens.
 pub(super) async fn connect(data: &Path) -> io::Result<UnixStream> {
     let socket = control_socket(data);
-    let stream = UnixStream::connect(&socket).await?;
+    let stream = UnixStream::connect(SocketPath::of(&socket)?.as_path()).await?;
     let server = stream.peer_cred()?.uid();
     let own = rustix::process::geteuid().as_raw();
     let owner = std::fs::metadata(data).ok().map(|data| data.uid());

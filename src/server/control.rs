@@ -4,10 +4,11 @@
 //! should they manage to, get an answer.
 
 use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::Mode;
+use rustix::fs::{Mode, OFlags};
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use tokio::io::DuplexStream;
 use tokio::net::{TcpListener, UnixListener, UnixStream};
@@ -16,6 +17,8 @@ use crate::store::Location;
 
 /// So many connections wait to be accepted.
 const BACKLOG: i32 = 128;
+/// The longest path of a socket: what is in `sun_path`, without its end (unix(7)).
+const MAX_PATH_BYTES: usize = 107;
 
 /// The door by which requests come.
 pub enum Door {
@@ -36,6 +39,48 @@ pub fn control_socket(data: &Path) -> PathBuf {
     let mut path = data.as_os_str().to_owned();
     path.push(".sock");
     path.into()
+}
+
+/// A path by which the kernel finds a socket, however long its own is, for as long as this is
+/// there: a longer one leads by its folder, which is held open for that, and so needs `/proc`.
+pub struct SocketPath {
+    path: PathBuf,
+    _folder: Option<OwnedFd>,
+}
+
+impl SocketPath {
+    /// Fails with [`io::ErrorKind::NotFound`] where a socket cannot have that path, nor be there.
+    pub fn of(socket: &Path) -> io::Result<Self> {
+        let is_short = |path: &Path| path.as_os_str().len() <= MAX_PATH_BYTES;
+        if is_short(socket) {
+            return Ok(Self {
+                path: socket.to_owned(),
+                _folder: None,
+            });
+        }
+        let none = || {
+            io::Error::new(
+                io::ErrorKind::NotFound,
+                "a socket cannot have so long a name",
+            )
+        };
+        let (folder, name) = socket.parent().zip(socket.file_name()).ok_or_else(none)?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = rustix::fs::open(folder, flags, Mode::empty())?;
+        let path = PathBuf::from(format!("/proc/self/fd/{}", folder.as_raw_fd())).join(name);
+        match is_short(&path) {
+            true => Ok(Self {
+                path,
+                _folder: Some(folder),
+            }),
+            false => Err(none()),
+        }
+    }
+
+    /// The path.
+    pub fn as_path(&self) -> &Path {
+        &self.path
+    }
 }
 
 /// The socket, there for as long as this is.
@@ -98,7 +143,10 @@ fn bind_private(path: &Path) -> io::Result<UnixListener> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
     rustix::fs::fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
-    net::bind(&socket, &SocketAddrUnix::new(path)?)?;
+    net::bind(
+        &socket,
+        &SocketAddrUnix::new(SocketPath::of(path)?.as_path())?,
+    )?;
     net::listen(&socket, BACKLOG)?;
     UnixListener::from_std(socket.into())
 }
@@ -143,5 +191,26 @@ mod tests {
         assert!(Control::bind(&data).is_err());
         let mode = theirs.metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o7777, 0o644, "a link was followed");
+    }
+
+    /// No command reached the server of a data file that lies deep, nor that file while none ran.
+    #[tokio::test]
+    async fn the_socket_of_a_data_file_that_lies_deep_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let deep = folder.path().join("volumes".repeat(16));
+        let socket = control_socket(&deep.join("chatd.redb"));
+        let kind = |path: &Path| SocketPath::of(path).map(drop).unwrap_err().kind();
+        assert_eq!(kind(&socket), io::ErrorKind::NotFound, "there is no folder");
+        std::fs::create_dir(&deep).unwrap();
+        let control = Control::bind(&deep.join("chatd.redb")).unwrap();
+        assert!(socket.exists());
+        let path = SocketPath::of(&socket).unwrap();
+        let mut asking = std::pin::pin!(UnixStream::connect(path.as_path()));
+        let (asked, accepted) = tokio::join!(asking.as_mut(), control.accept());
+        assert!(asked.is_ok() && accepted.is_ok());
+        drop(control);
+        assert!(!socket.exists());
+        // A name for which there is no place at all.
+        assert_eq!(kind(&deep.join("x".repeat(200))), io::ErrorKind::NotFound);
     }
 }

@@ -32,7 +32,7 @@ mod watch;
 mod watchdog;
 
 pub use connections::Connections;
-pub use control::{Door, control_socket};
+pub use control::{Door, SocketPath, control_socket};
 pub use demo::DemoError;
 pub use erasure::retain_in;
 pub use error::ServerError;

@@ -38,7 +38,7 @@ pub(in crate::cli) async fn run(command: &Operate, flags: &Flags) -> Result<(), 
         Err(error)
             if matches!(
                 error.kind(),
-                ErrorKind::NotFound | ErrorKind::ConnectionRefused
+                ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::ConnectionRefused
             ) =>
         {
             beside_a_stopped_server(command, flags).await
