@@ -311,6 +311,19 @@ impl Held {
         self.len = self.len.max(offset + data.len() as u64);
         Ok(())
     }
+
+    /// Writes all of it to where it belongs, and syncs.
+    fn write_to(&self, medium: &dyn Medium) -> io::Result<()> {
+        if medium.len()? != self.len {
+            medium.set_len(self.len)?;
+        }
+        for (number, block) in &self.blocks {
+            let at = number * BLOCK as u64;
+            let count = self.len.saturating_sub(at).min(BLOCK as u64);
+            medium.write(at, &block[..usize::try_from(count).unwrap_or(BLOCK)])?;
+        }
+        medium.sync()
+    }
 }
 
 /// Reads what there is; beyond the end there are zeros.
@@ -446,20 +459,21 @@ impl Backend {
     }
 
     /// Writes what was held back, and holds nothing back from now on. On an error it goes on
-    /// holding.
+    /// holding, and a medium that was empty is so again: what was begun there is no database, and
+    /// no later start could tell it from a file that is not ours.
     pub(crate) fn release(&self) -> io::Result<()> {
         let mut place = self.0.held.write();
         if let Some(held) = &*place {
-            let medium = &self.0.medium;
-            if medium.len()? != held.len {
-                medium.set_len(held.len)?;
+            let medium = &*self.0.medium;
+            let was_empty = medium.len()? == 0;
+            let written = held.write_to(medium);
+            if written.is_err()
+                && was_empty
+                && let Err(error) = medium.set_len(0)
+            {
+                tracing::debug!(%error, "what was begun of a new data file could not be cut");
             }
-            for (number, block) in &held.blocks {
-                let at = number * BLOCK as u64;
-                let count = held.len.saturating_sub(at).min(BLOCK as u64);
-                medium.write(at, &block[..usize::try_from(count).unwrap_or(BLOCK)])?;
-            }
-            medium.sync()?;
+            written?;
             *place = None;
         }
         Ok(())

@@ -864,6 +864,24 @@ fn a_disk_that_is_too_small_from_the_start_is_said_then_and_used_once_there_is_r
     open.close();
 }
 
+/// What was begun of the file was all zeros, and every later start took it for another program's.
+#[test]
+fn a_disk_without_room_for_a_new_file_is_left_empty_and_takes_one_later() {
+    for capacity in [0, 4_096, 20_000, 60_000] {
+        let disk = Disk::with(Vec::new());
+        disk.0.lock().capacity = Some(capacity);
+        let refused = Served::on(disk.medium()).err().unwrap();
+        let kind = match &refused {
+            OpenError::Io(error) => Some(error.kind()),
+            OpenError::Damaged(error) => error.refusal(),
+            _ => None,
+        };
+        assert_eq!(kind, Some(io::ErrorKind::StorageFull), "{refused}");
+        disk.0.lock().capacity = None;
+        disk.open().store.close();
+    }
+}
+
 #[test]
 fn client_ids_are_known_over_sweeps_and_restarts_for_a_day() {
     let disk = Disk::with(Vec::new());
