@@ -1,8 +1,9 @@
 //! Files that an operator may change while the server runs: keys and certificates.
 
 use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crate::config::Reload;
 
@@ -10,12 +11,22 @@ use crate::config::Reload;
 /// file; a notifier of the kernel would miss what mounted folders and replaced links do.
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// The marks by which a change of a file is seen.
-type Stamp = Option<(Option<SystemTime>, u64)>;
+/// The marks by which a change of a file is seen: which one it is, how long, and when it, or who
+/// may read it, was changed. A copy may keep its source's time, and a new key has the length of the
+/// old one.
+type Stamp = Option<[i64; 7]>;
 
 fn stamp(metadata: std::io::Result<Metadata>) -> Stamp {
-    let metadata = metadata.ok()?;
-    Some((metadata.modified().ok(), metadata.len()))
+    let of = metadata.ok()?;
+    Some([
+        of.dev().cast_signed(),
+        of.ino().cast_signed(),
+        of.size().cast_signed(),
+        of.mtime(),
+        of.mtime_nsec(),
+        of.ctime(),
+        of.ctime_nsec(),
+    ])
 }
 
 /// Reads the files at once, and again whenever one of them changes or `reload` asks for it, as
@@ -56,5 +67,46 @@ pub(super) async fn changes(
             () = tokio::time::sleep(INTERVAL) => {}
             asked = reader.asked() => (known, reading) = (None, asked),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{File, FileTimes, Permissions, write};
+    use std::os::unix::fs::PermissionsExt;
+    use std::time::SystemTime;
+
+    use super::*;
+
+    /// A certificate that its tool had made unreadable for a moment was not read until a hangup,
+    /// nor was another of the same time and length in its place.
+    #[test]
+    fn a_file_is_another_one_by_its_name_and_by_who_may_read_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.json");
+        let stamped = || stamp(std::fs::metadata(&path));
+        assert_eq!(stamped(), None);
+        let make = |path: &std::path::Path, text: &str| {
+            write(path, text).unwrap();
+            let times = FileTimes::new().set_modified(SystemTime::UNIX_EPOCH);
+            let file = File::options().write(true).open(path).unwrap();
+            file.set_times(times).unwrap();
+        };
+        make(&path, "old");
+        let old = stamped();
+        assert_eq!(stamped(), old);
+        let beside = folder.path().join("new");
+        make(&beside, "new");
+        std::fs::rename(&beside, &path).unwrap();
+        let new = stamped();
+        assert!(new != old, "{new:?}");
+        let closed = std::fs::metadata(&path).unwrap().permissions();
+        // As often as it takes the kernel's clock to tick.
+        let is_seen = (0..1_000_000).any(|_| {
+            std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+            std::fs::set_permissions(&path, closed.clone()).unwrap();
+            stamped() != new
+        });
+        assert!(is_seen);
     }
 }
