@@ -52,7 +52,7 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => {
             let failed = Err(format!("the machine refuses to start threads: {error}"));
-            return end_of_server(failed, lines);
+            return end_of_server(failed, lines, flags.log_format);
         }
     };
     let done = runtime.block_on(async {
@@ -72,5 +72,5 @@ pub fn main() -> ExitCode {
     // What threads of the runtime still do, such as reading from a disk that hangs, is not waited
     // for.
     runtime.shutdown_background();
-    end_of_server(done, lines)
+    end_of_server(done, lines, flags.log_format)
 }

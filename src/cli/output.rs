@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 
 use super::failure;
-use super::log::Lines;
+use super::log::{Lines, LogFormat};
 use crate::model::is_one_line;
 
 /// The reason that a command was not done, in one line that says what to do.
@@ -26,12 +26,16 @@ impl From<String> for Failed {
 }
 
 /// Logs how it ended, and empties the log's queue if its reader takes what is in it.
-pub(super) fn end_of_server(done: Result<(), String>, lines: Option<Lines>) -> ExitCode {
+pub(super) fn end_of_server(
+    done: Result<(), String>,
+    lines: Option<Lines>,
+    format: LogFormat,
+) -> ExitCode {
     let Some(lines) = lines else {
         return end(done.map_err(Failed::from));
     };
     if let Err(text) = &done {
-        lines.say_last(&format!("chatd: {text}"));
+        lines.say_last(&format.last_words(text));
     }
     lines.flush();
     match done {

@@ -286,6 +286,29 @@ async fn what_went_wrong_is_told_by_the_exit_code_where_nobody_reads_the_words()
     }
 }
 
+/// It was no JSON, so that programs that read the log lost the one line that said why.
+#[tokio::test]
+async fn why_a_server_ended_is_an_object_in_a_log_of_objects() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("none").join("chatd.redb");
+    for level in ["info", "off"] {
+        let ended = tokio::process::Command::new(env!("CARGO_BIN_EXE_chatd"))
+            .args(["--port", "0", "--log-format", "json", "--log", level])
+            .arg("--data")
+            .arg(&missing)
+            .output()
+            .await
+            .unwrap();
+        assert_eq!(ended.status.code(), Some(1));
+        let lines = String::from_utf8(ended.stderr).unwrap();
+        let last: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
+        assert_eq!(last["level"], "ERROR", "{lines}");
+        assert!(last["timestamp"].is_string(), "{lines}");
+        let message = last["message"].as_str().unwrap();
+        assert!(message.contains("there is no folder"), "{lines}");
+    }
+}
+
 /// Whoever sets an issuer up had `invalid_token` to go by, and nothing else.
 #[tokio::test]
 async fn the_log_says_why_a_token_of_an_app_is_refused_and_holds_none() {

@@ -7,6 +7,7 @@ use std::os::fd::AsFd;
 use std::panic::PanicHookInfo;
 
 use clap::ValueEnum;
+use serde_json::json;
 use tracing::Level;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets, filter_fn};
@@ -15,6 +16,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::lines::Lines;
+use crate::model::Timestamp;
 
 /// How log lines are written.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -23,6 +25,19 @@ pub(in crate::cli) enum LogFormat {
     Text,
     /// One JSON object a line, for programs
     Json,
+}
+
+impl LogFormat {
+    /// Returns the line of why a server has ended, which no filter keeps back.
+    pub(in crate::cli) fn last_words(self, text: &str) -> String {
+        match self {
+            Self::Text => format!("chatd: {text}"),
+            Self::Json => {
+                let now = Timestamp::now().to_string();
+                json!({"timestamp": now, "level": "ERROR", "message": text}).to_string()
+            }
+        }
+    }
 }
 
 /// Starts the log of a command, which waits for its reader.
