@@ -65,7 +65,7 @@ pub(super) fn answer_usage(error: &clap::Error) -> ExitCode {
             if let Err(error) = error.print()
                 && error.kind() != std::io::ErrorKind::BrokenPipe
             {
-                return fail(&format!("standard output cannot be written: {error}"));
+                return fail(&unwritable(&error));
             }
         }
         _ => {
@@ -109,13 +109,26 @@ pub(super) fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "chatd: {}", shown(text));
 }
 
-/// A whole text on standard output.
+/// A whole text on standard output, as far as its reader wants it: `head` goes away before the end.
 pub(super) fn say_all(text: &[u8]) -> Result<(), String> {
+    match give(text) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        given => given.map_err(|error| unwritable(&error)),
+    }
+}
+
+/// What is shown this once, as a line on standard output: a reader that is gone lacks it.
+pub(super) fn say_once(text: &str) -> Result<(), String> {
+    give(format!("{text}\n").as_bytes()).map_err(|error| unwritable(&error))
+}
+
+fn give(text: &[u8]) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
-    stdout
-        .write_all(text)
-        .and_then(|()| stdout.flush())
-        .map_err(|error| format!("standard output cannot be written: {error}"))
+    stdout.write_all(text).and_then(|()| stdout.flush())
+}
+
+fn unwritable(error: &std::io::Error) -> String {
+    format!("standard output cannot be written: {error}")
 }
 
 /// Prints what a command did on standard output.

@@ -397,6 +397,33 @@ fn output_that_is_not_taken_is_a_failure() {
     assert_eq!(folder.names(), names);
 }
 
+/// `chatd user list | head -1` ended in an error. A key that nobody read is one.
+#[test]
+fn a_reader_that_has_seen_enough_of_a_list_is_no_failure() {
+    let folder = Folder::with_data();
+    for (args, code) in [
+        (&["user", "list"][..], 0),
+        (&["room", "list"], 0),
+        (&["hook", "list"], 0),
+        (&["key", "list"], 0),
+        (&["completions", "bash"], 0),
+        (&["man"], 0),
+        (&["systemd-unit"], 0),
+        (&["--help"], 0),
+        (&["key", "add", "shop"], 1),
+        (&["bot", "add", "clerk"], 1),
+        (&["token", "ada"], 1),
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = folder.command(args).stdout(writer).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
+        assert_eq!(said.contains("Broken pipe"), code == 1, "{args:?}: {said}");
+        assert!(said.lines().count() <= 1, "{args:?}: {said}");
+    }
+}
+
 #[test]
 fn targets_that_cannot_be_are_refused_and_nothing_is_made() {
     use std::os::unix::fs::symlink;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::commands::KeyCommand;
 use super::operator::Operator;
 use super::run::{number, say};
+use crate::cli::output::say_once;
 
 /// The route of the keys.
 const KEYS: &str = "/api/admin/keys";
@@ -17,7 +18,7 @@ pub(super) async fn act(command: &KeyCommand, operator: &mut Operator) -> Result
             let key = json!({"name": name, "scope": scope.as_str()});
             let made = operator.ask(Method::POST, KEYS, key).await?;
             // Standard output is the key's alone: scripts read it.
-            say(made["key"].as_str().unwrap_or_default())
+            say_once(made["key"].as_str().unwrap_or_default())
         }
         KeyCommand::List => {
             let keys = operator.ask(Method::GET, KEYS, Value::Null).await?;

@@ -13,7 +13,7 @@ use super::operator::Operator;
 use super::{bots, erase, hooks, keys, rooms, users};
 use crate::cli::failure::chain;
 use crate::cli::flags::Flags;
-use crate::cli::output::shown;
+use crate::cli::output::{say_all, say_once, shown};
 use crate::cli::{control, failure};
 use crate::config::Config;
 use crate::server::{self, Door, ServerError, control_socket};
@@ -139,7 +139,7 @@ async fn act(command: &Operate, operator: &mut Operator) -> Result<(), String> {
             if std::io::stderr().is_terminal() {
                 let _ = writeln!(std::io::stderr(), "a token of {account}:");
             }
-            say(token["token"].as_str().unwrap_or_default())
+            say_once(token["token"].as_str().unwrap_or_default())
         }
         Operate::Erase(erase) => erase.act(operator).await,
         Operate::Key(command) => keys::act(command, operator).await,
@@ -157,8 +157,7 @@ pub(super) fn number(row: &Value, key: &str) -> u64 {
 
 /// Writes one line to standard output.
 pub(super) fn say(line: &str) -> Result<(), String> {
-    writeln!(std::io::stdout(), "{}", shown(line))
-        .map_err(|error| format!("standard output cannot be written: {error}"))
+    say_all(format!("{}\n", shown(line)).as_bytes())
 }
 
 #[cfg(test)]

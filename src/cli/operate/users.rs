@@ -8,6 +8,7 @@ use serde_json::json;
 use super::commands::UserCommand;
 use super::operator::Operator;
 use super::run::say;
+use crate::cli::output::say_once;
 
 /// Does what a command on accounts says.
 pub(super) async fn act(command: &UserCommand, operator: &mut Operator) -> Result<(), String> {
@@ -48,7 +49,7 @@ pub(super) async fn act(command: &UserCommand, operator: &mut Operator) -> Resul
                     "a link for {account}, good once and for 24 hours; if people reach the server by another address, put that before /#/ or give it as --public-url:"
                 );
             }
-            say(link["url"].as_str().unwrap_or_default())
+            say_once(link["url"].as_str().unwrap_or_default())
         }
         UserCommand::Disable { whom } => {
             let account = operator.find(whom).await?;
