@@ -9,6 +9,8 @@ use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, 
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 use serde_json::Value;
+use x509_parser::prelude::FromDer;
+use x509_parser::public_key::RSAPublicKey;
 
 use super::claims::Header;
 use super::fault::TokenFault;
@@ -40,6 +42,9 @@ pub enum KeyError {
     /// It is no key that is known here.
     #[error("this is no public key in PEM form of RSA, of EC on P-256, or of Ed25519")]
     Unknown,
+    /// There are several, of which one would count.
+    #[error("there are several keys in it: put each into a file of its own, and repeat the flag")]
+    Several,
     /// It is no JSON Web Key Set.
     #[error("this is no JSON Web Key Set")]
     NoSet,
@@ -143,8 +148,10 @@ impl Keys {
             .into_iter()
             .find_map(|(key, algorithm)| Some((key.ok()?, algorithm)));
         match found {
-            // What stands around the modulus takes up to 38 bytes.
-            Some((_, Algorithm::RS256)) if pem_bytes(text) < LEAST_RSA_BYTES => Err(KeyError::Weak),
+            Some(_) if text.matches(" PUBLIC KEY-----").count() > 2 => Err(KeyError::Several),
+            Some((key, Algorithm::RS256)) if modulus_bytes(&key) < LEAST_RSA_BYTES => {
+                Err(KeyError::Weak)
+            }
             Some((decoding, algorithm)) if can_verify(&decoding, algorithm) => {
                 self.single.push(Key {
                     id: KeyId::of(text),
@@ -299,10 +306,12 @@ fn base64_bytes(text: &str) -> usize {
     digits.count() * 3 / 4
 }
 
-/// Returns how many bytes a key in PEM form has.
-fn pem_bytes(pem: &str) -> usize {
-    let lines = pem.lines().filter(|line| !line.starts_with('-'));
-    lines.map(base64_bytes).sum()
+/// Returns how many bytes the modulus of an RSA key has that was read from PEM. What else is in
+/// such a file, the words of openssl or the rest of a certificate, says nothing of that.
+fn modulus_bytes(key: &DecodingKey) -> usize {
+    let der = key.try_get_as_bytes().unwrap_or_default();
+    let modulus = RSAPublicKey::from_der(der).map_or(&[][..], |(_, key)| key.modulus);
+    modulus.iter().skip_while(|byte| **byte == 0).count()
 }
 
 /// The one algorithm of a set's key: the one that it names, else the usual one of its kind.

@@ -17,6 +17,7 @@ const EC_PUBLIC: &str = include_str!("../../tests/keys/ec.public.pem");
 const ED: &str = include_str!("../../tests/keys/ed.private.pem");
 const ED_PUBLIC: &str = include_str!("../../tests/keys/ed.public.pem");
 const P384_PUBLIC: &str = include_str!("../../tests/keys/p384.public.pem");
+const WEAK_CERTIFICATE: &str = include_str!("../../tests/keys/weak.cert.pem");
 const JWKS: &str = include_str!("../../tests/keys/jwks.json");
 
 fn signing(algorithm: Algorithm) -> EncodingKey {
@@ -370,6 +371,19 @@ fn a_key_that_is_unknown_weak_or_for_something_else_is_passed_over() {
     }
     let weak = "-----BEGIN PUBLIC KEY-----\nMIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDdlatRjRjogo3WojgGHFHYLugdUWAY9iR3fy4arWNA1KoS8kVw33cJibXr8bvwUAUparCwlvdbH6dvEOfou0/gCFQsHUfQrSDv+MuSUMAe8jzKE4qW+jK+xQU9a03GUnKHkkle+Q0pX/g6jXZ7r1/xAK5Do2kQ+X5xK9cipRgEKwIDAQAB\n-----END PUBLIC KEY-----";
     assert_eq!(tokens.add_public_key(weak), Err(KeyError::Weak));
+    // What else is in the file is no part of the key: these were taken for long ones.
+    let told = format!(
+        "Public-Key: (1024 bit)\nModulus: {}\n{weak}",
+        "00:dd".repeat(99)
+    );
+    for weak in [&told, WEAK_CERTIFICATE] {
+        assert_eq!(tokens.add_public_key(weak), Err(KeyError::Weak), "{weak}");
+    }
+    let both = format!("{RSA_PUBLIC}{EC_PUBLIC}");
+    assert_eq!(tokens.add_public_key(&both), Err(KeyError::Several));
+    for good in [format!("Public-Key:\n{RSA_PUBLIC}\nend"), EC_PUBLIC.into()] {
+        assert_eq!(tokens.add_public_key(&good), Ok(()), "{good}");
+    }
 }
 
 #[test]
