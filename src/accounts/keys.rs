@@ -249,6 +249,8 @@ fn read_set(json: &str) -> Result<Vec<Key>, KeyError> {
     struct Set {
         keys: Vec<Value>,
     }
+    // Editors put a byte order mark first.
+    let json = json.trim_start_matches('\u{feff}');
     let set: Set = serde_json::from_str(json).map_err(|_| KeyError::NoSet)?;
     let keys = set.keys.into_iter().filter_map(set_key).collect::<Vec<_>>();
     match keys.is_empty() {

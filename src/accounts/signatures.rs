@@ -285,6 +285,8 @@ fn a_set_names_its_keys() {
     assert_eq!(tokens.set_keys(0, &set.to_string()), Ok(1));
     let unnamed = sign(Algorithm::RS256, None, &claims());
     assert_eq!(verify(&tokens, &unnamed), Ok(29), "there is no choice");
+    let edited = format!("\u{feff}{set}");
+    assert_eq!(tokens.set_keys(0, &edited), Ok(1), "a byte order mark");
 }
 
 #[test]

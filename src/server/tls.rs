@@ -254,6 +254,8 @@ pub(super) async fn renew(mut state: AcmeState) {
 }
 
 fn config(cert: &str, key: &str) -> Result<Arc<ServerConfig>, TlsError> {
+    // Behind a byte order mark, as editors put it first, the first one would be passed over.
+    let [cert, key] = [cert, key].map(|pem| pem.trim_start_matches('\u{feff}'));
     let chain: Vec<_> = CertificateDer::pem_slice_iter(cert.as_bytes())
         .collect::<Result<_, _>>()
         .map_err(|_| TlsError::NoCertificate)?;

@@ -201,6 +201,11 @@ fn what_cannot_be_done_exits_with_1_and_leaves_everything_as_it_was() {
     std::fs::write(folder.path("cut"), &LINES[..LINES.len() - 10]).unwrap();
     assert!(folder.fails(&["import", "cut"]).contains("line 6: "));
     assert_eq!(folder.names(), ["cut", "empty"]);
+    // An editor's byte order mark and ends of lines are no reason.
+    let edited = format!("\u{feff}{}", LINES.replace('\n', "\r\n"));
+    std::fs::write(folder.path("edited"), edited).unwrap();
+    folder.done(&["import", "edited"]);
+    assert_eq!(folder.done(&["export"]), LINES);
 }
 
 #[test]

@@ -263,4 +263,17 @@ async fn a_certificate_that_cannot_be_used_stops_the_start_and_says_why() {
     assert!(started().await.contains("together"));
     write("cert.pem", "nothing");
     assert!(started().await.contains("no certificate"));
+    // Behind the byte order mark of an editor they are found.
+    certify(folder.path());
+    for name in ["cert.pem", "key.pem"] {
+        let text = std::fs::read_to_string(folder.path().join(name)).unwrap();
+        write(name, &format!("\u{feff}{text}"));
+    }
+    TestServer::with(Config {
+        tls: Some(TlsSource::Files(files(folder.path()))),
+        ..config()
+    })
+    .await
+    .stop()
+    .await;
 }

@@ -189,6 +189,11 @@ fn reason(error: &serde_json::Error) -> String {
     }
 }
 
+/// A first line without the byte order mark that editors put before it.
+fn without_mark(line: &[u8]) -> &[u8] {
+    line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line)
+}
+
 /// The lines of a file, counted.
 struct Lines<'a> {
     lines: &'a mut dyn BufRead,
@@ -225,7 +230,8 @@ impl Lines<'_> {
     }
 
     fn header(&mut self) -> Result<Header<'static>, MaintainError> {
-        let header = match self.next()?.map(serde_json::from_slice::<Header<'_>>) {
+        let first = self.next()?.map(without_mark);
+        let header = match first.map(serde_json::from_slice::<Header<'_>>) {
             Some(Ok(header)) if header.format == FORMAT => Header {
                 format: FORMAT.into(),
                 ..header
