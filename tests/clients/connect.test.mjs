@@ -142,6 +142,19 @@ withServer("a client that leaves and connects again on the same connection is se
   await talk(a, ada, b, bob);
 });
 
+// It was disconnected as soon as it was connected.
+withServer("a client that is told to connect while it does is connected once, and stays so", async (server) => {
+  const [ada, bob] = await server.users("ada", "bob");
+  const b = await bob.connect();
+  for (const transport of ["websocket", "polling"]) {
+    const a = ada.client({ transports: [transport], reconnection: false });
+    await a.own("open", a.socket.io);
+    a.socket.connect();
+    await a.connected();
+    await talk(a, ada, b, bob);
+  }
+});
+
 withServer("what is emitted before the connection stands is delivered", async (server) => {
   const [ada, bob] = await server.users("ada", "bob");
   const b = await bob.connect();
