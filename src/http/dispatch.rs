@@ -8,7 +8,7 @@ use super::error::{self, ApiError};
 use super::router::{Group, PathParams, Route};
 use super::{api, assets};
 use crate::contract::Version;
-use crate::web::Body;
+use crate::web::{Body, drain};
 
 impl App {
     /// Answers a request by the route of its path, or refuses it.
@@ -186,25 +186,28 @@ impl App {
     /// Answers a request for files, or for their uploads.
     async fn of_files(
         &self,
-        request: Request<Incoming>,
+        mut request: Request<Incoming>,
         (route, method): (Route, Method),
         params: &PathParams,
     ) -> Result<Response<Body>, ApiError> {
         use api::{avatars, files, uploads};
-        match (route, method) {
-            (Route::Uploads, _) => Ok(uploads::create(self, request).await),
+        let answered = match (route, method) {
+            (Route::Uploads, _) => Ok(uploads::create(self, &mut request).await),
             (Route::Upload, Method::GET) => Ok(uploads::show(self, &request, params).await),
-            (Route::Upload, Method::PATCH) => Ok(uploads::patch(self, request, params).await),
+            (Route::Upload, Method::PATCH) => Ok(uploads::patch(self, &mut request, params).await),
             (Route::Upload, _) => Ok(uploads::delete(self, &request, params).await),
-            (Route::UploadPreview, _) => uploads::put_preview(self, request, params).await,
-            (Route::FileUrls, _) => files::urls(self, request).await,
+            (Route::UploadPreview, _) => return uploads::put_preview(self, request, params).await,
+            (Route::FileUrls, _) => return files::urls(self, request).await,
             (Route::Avatar, _) => avatars::show(self, &request, params).await,
-            (Route::MyAvatar, _) => avatars::put_mine(self, request).await,
-            (Route::RoomAvatar, _) => avatars::put_of_room(self, request, params).await,
+            (Route::MyAvatar, _) => avatars::put_mine(self, &mut request).await,
+            (Route::RoomAvatar, _) => avatars::put_of_room(self, &mut request, params).await,
             (Route::File, _) => files::show(self, &request, params, false).await,
             (Route::FilePreview, _) => files::show(self, &request, params, true).await,
             _ => Err(ApiError::not_found()),
-        }
+        };
+        // Who is refused is to hear why, and is sending still.
+        drain(request).await;
+        answered
     }
 
     /// Answers a request for rooms, or for the list in which they stand.

@@ -26,6 +26,6 @@ pub use policy::PagePolicy;
 pub use proxy::{Network, NetworkError, Sender, TrustedProxies};
 pub use public::{Below, PublicUrl, PublicUrlError};
 pub use query::{may_have, query_pairs};
-pub use reception::{BodyError, Reception, read_body};
+pub use reception::{BodyError, Reception, drain, read_body};
 pub use seldom::Seldom;
 pub use stream::{Stream, Traffic};

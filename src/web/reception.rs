@@ -9,6 +9,8 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::Request;
 use hyper::body::{Body as _, Incoming};
+use hyper::header;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::budget::{BODIES_OF_AN_ADDRESS, Owner, Portion, Portions, UNCOUNTED_HALF};
@@ -86,6 +88,11 @@ const STOP_GRACE: Duration = Duration::from_secs(1);
 /// larger ones are cut off.
 const DRAINED: usize = 8 << 20;
 
+/// 5 s: what is left of a body that is not wanted is read for so long,
+const DRAIN_PATIENCE: Duration = Duration::from_secs(5);
+/// 1 s: and for as long as something of it comes within so much.
+const DRAIN_PAUSE: Duration = Duration::from_secs(1);
+
 /// The reason that a body was not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
@@ -159,5 +166,36 @@ async fn read(
         Err(BodyError::TooLarge)
     } else {
         Ok(whole.freeze())
+    }
+}
+
+/// Reads and drops what is left of a body that is not wanted, before the answer: a client that is
+/// still sending when its connection is closed, or its stream of HTTP/2 reset, may see that alone.
+/// One that waits to be asked for its body is not asked; more than 8 MiB is cut off.
+pub async fn drain(mut request: Request<Incoming>) {
+    let body = request.body();
+    let is_long = body.size_hint().lower() > DRAINED as u64;
+    if body.is_end_stream() || is_long || request.headers().contains_key(header::EXPECT) {
+        return;
+    }
+    let reception: Option<Reception> = request.extensions().get().cloned();
+    let ended = async {
+        match &reception {
+            Some(reception) => reception.stopping.cancelled().await,
+            None => std::future::pending().await,
+        }
+    };
+    let draining = async {
+        let mut length = 0;
+        while length <= DRAINED
+            && let Ok(Some(Ok(frame))) = timeout(DRAIN_PAUSE, request.body_mut().frame()).await
+        {
+            length += frame.data_ref().map_or(0, Bytes::len);
+        }
+    };
+    tokio::select! {
+        () = draining => {}
+        () = tokio::time::sleep(DRAIN_PATIENCE) => {}
+        () = ended => {}
     }
 }

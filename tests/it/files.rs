@@ -535,6 +535,26 @@ async fn an_upload_is_as_long_as_what_was_sent_though_some_of_it_is_cut_out() {
     server.stop().await;
 }
 
+/// A file that was refused while it was sent broke its connection, and nobody heard why.
+#[tokio::test]
+async fn who_is_refused_while_sending_hears_why() {
+    let server = TestServer::start().await;
+    let mut stream = tokio::net::TcpStream::connect(server.address)
+        .await
+        .unwrap();
+    let head = format!(
+        "POST /api/uploads?name=x HTTP/1.1\r\nhost: {}\r\ncontent-length: 3000000\r\n\r\n",
+        server.address
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // All of it is taken, and thrown away.
+    soon(stream.write_all(&vec![0; 3_000_000])).await.unwrap();
+    let mut said = [0; 13];
+    soon(stream.read_exact(&mut said)).await.unwrap();
+    assert_eq!(&said, b"HTTP/1.1 401 ");
+    server.stop().await;
+}
+
 /// Starts to send an upload's bytes and stops; gives the connection once the server waits for more.
 async fn trickle(server: &Remote, person: &Person) -> (String, tokio::net::TcpStream) {
     let length = ("upload-length", "1000000");

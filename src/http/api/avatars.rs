@@ -79,9 +79,9 @@ pub(in crate::http) const PUT_MINE: Operation = Operation::new(
 /// `PUT /api/auth/me/avatar`: the caller, with another picture.
 pub(in crate::http) async fn put_mine(
     app: &App,
-    request: Request<Incoming>,
+    request: &mut Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
-    let caller = caller(app, &request).await?;
+    let caller = caller(app, request).await?;
     app.accounts.may_have_picture(&caller)?;
     let owner = caller.user.id;
     let picture = taken(app, owner, request).await?;
@@ -118,10 +118,10 @@ pub(in crate::http) const PUT_OF_ROOM: Operation = Operation::new(
 /// `PUT /api/rooms/:id/avatar`: the room, with another picture.
 pub(in crate::http) async fn put_of_room(
     app: &App,
-    request: Request<Incoming>,
+    request: &mut Request<Incoming>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
-    let caller = caller(app, &request).await?;
+    let caller = caller(app, request).await?;
     let room = Named::read(params)?.id;
     count(app, &caller, Kind::Rooms, 1)?;
     let owner = caller.user.id;
@@ -139,8 +139,12 @@ pub(in crate::http) async fn put_of_room(
 }
 
 /// Takes a picture as the body of a request.
-async fn taken(app: &App, owner: UserId, request: Request<Incoming>) -> Result<FileId, ApiError> {
-    let (length, most) = (content_length(&request)?, MAX_PICTURE_BYTES);
+async fn taken(
+    app: &App,
+    owner: UserId,
+    request: &mut Request<Incoming>,
+) -> Result<FileId, ApiError> {
+    let (length, most) = (content_length(request)?, MAX_PICTURE_BYTES);
     if length > most {
         return Err(FileError::TooLarge { length, most }.into());
     }

@@ -22,7 +22,7 @@ use crate::http::request::{allow, body_within, credential};
 use crate::http::router::PathParams;
 use crate::limits::{Key, Kind};
 use crate::model::{ChatId, ClientId, Speaker};
-use crate::web::Body;
+use crate::web::{Body, drain};
 
 /// 256 KiB: alerts of a whole cluster in one body, of which the beginning is shown.
 const MAX_BODY: usize = 256 << 10;
@@ -169,6 +169,7 @@ async fn write_by(
         Err(error) => {
             // Who tries secrets is counted as all are who show none.
             allow(app, &request, Kind::Requests)?;
+            drain(request).await;
             return Err(error.into());
         }
     };

@@ -181,13 +181,13 @@ pub(in crate::http) const CREATE: Operation = Operation::new(
 .data::<AttachmentRow>();
 
 /// `POST /api/uploads`: begins an upload.
-pub(in crate::http) async fn create(app: &App, request: Request<Incoming>) -> Response<Body> {
+pub(in crate::http) async fn create(app: &App, request: &mut Request<Incoming>) -> Response<Body> {
     told(created(app, request).await, app)
 }
 
-async fn created(app: &App, request: Request<Incoming>) -> Result<Response<Body>, ApiError> {
-    let caller = caller(app, &request).await?.user.id;
-    match Named::read(&Query::of(&request))?.name {
+async fn created(app: &App, request: &mut Request<Incoming>) -> Result<Response<Body>, ApiError> {
+    let caller = caller(app, request).await?.user.id;
+    match Named::read(&Query::of(request))?.name {
         Some(name) => whole(app, caller, &name, request).await,
         None => begun(app, caller, request).await,
     }
@@ -198,11 +198,11 @@ async fn whole(
     app: &App,
     caller: UserId,
     name: &str,
-    request: Request<Incoming>,
+    request: &mut Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
     let now = (app.clock)();
     is_no_form(request.headers())?;
-    let length = content_length(&request)?;
+    let length = content_length(request)?;
     let id = app.files.begin(now, caller, name, length, None).await?.id;
     if length > 0
         && let Err(error) = append(app, caller, (id, 0), request).await
@@ -224,7 +224,7 @@ async fn whole(
 async fn begun(
     app: &App,
     caller: UserId,
-    request: Request<Incoming>,
+    request: &mut Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
     let now = (app.clock)();
     speaks_tus(request.headers())?;
@@ -265,7 +265,7 @@ pub(super) async fn append(
     app: &App,
     caller: UserId,
     (id, offset): (FileId, u64),
-    request: Request<Incoming>,
+    request: &mut Request<Incoming>,
 ) -> Result<Arc<StoredFile>, FileError> {
     let reception = request.extensions().get::<Reception>().cloned();
     let stopping = async move {
@@ -276,9 +276,9 @@ pub(super) async fn append(
     };
     let who = Uploader {
         person: caller,
-        address: address(&request),
+        address: address(request),
     };
-    let (place, body) = ((id, offset), request.into_body());
+    let (place, body) = ((id, offset), request.body_mut());
     app.files
         .append(app.clock, who, place, body, stopping)
         .await
@@ -334,7 +334,7 @@ pub(in crate::http) const PATCH: Operation = Operation::new(
 /// `PATCH /api/uploads/:id`: goes on with an upload.
 pub(in crate::http) async fn patch(
     app: &App,
-    request: Request<Incoming>,
+    request: &mut Request<Incoming>,
     params: &PathParams,
 ) -> Response<Body> {
     told(patched(app, request, params).await, app)
@@ -342,10 +342,10 @@ pub(in crate::http) async fn patch(
 
 async fn patched(
     app: &App,
-    request: Request<Incoming>,
+    request: &mut Request<Incoming>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
-    let caller = caller(app, &request).await?.user.id;
+    let caller = caller(app, request).await?.user.id;
     speaks_tus(request.headers())?;
     let id = Which::read(params)?.id;
     if !is_of_type(request.headers(), OFFSET_STREAM) {
