@@ -209,11 +209,11 @@ fn plain(text: &str) -> String {
 fn reference(inside: &str) -> Option<String> {
     let (target, label) = inside.split_once('|').unwrap_or((inside, ""));
     let name = target.strip_prefix(['!', '@', '#']);
-    if name.is_some_and(|name| name.starts_with(char::is_alphanumeric)) {
+    if let Some(name) = name.filter(|name| name.starts_with(char::is_alphanumeric)) {
         let is_spaced = target.contains(char::is_whitespace);
         return match label {
             "" if is_spaced => None,
-            "" if target.starts_with('!') => Some(format!("@{}", &target[1..])),
+            "" if target.starts_with('!') => Some(format!("@{name}")),
             "" => Some(target.to_owned()),
             label => Some(label.to_owned()),
         };

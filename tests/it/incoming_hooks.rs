@@ -252,6 +252,28 @@ async fn a_hook_writes_to_one_person_and_leads_nowhere_else() {
     server.stop().await;
 }
 
+/// An alert that was cut within a character, or written in Latin-1, was refused.
+#[tokio::test]
+async fn bytes_that_are_no_text_take_nothing_from_the_rest_of_an_alert() {
+    let server = TestServer::start().await;
+    let setting = setting(&server).await;
+    for body in [
+        &b"{\"text\":\"disk full \xc3\"}"[..],
+        b"{\"content\":\"disk f\xfcll\"}",
+    ] {
+        let request = Request::builder()
+            .method("POST")
+            .uri(&setting.path)
+            .header("host", server.address.to_string())
+            .body(Full::from(Bytes::from_static(body)))
+            .unwrap();
+        assert!(server.exchange(request).await.status().is_success());
+        let last = setting.history(&server).await.pop().unwrap();
+        assert!(last["content"].as_str().unwrap().contains('\u{fffd}'));
+    }
+    server.stop().await;
+}
+
 /// PowerShell and .NET write one before the JSON that they send: it was refused as no object.
 #[tokio::test]
 async fn a_byte_order_mark_before_a_body_is_passed_over() {

@@ -18,7 +18,7 @@ use crate::hooks::{HookError, HookId, Said, Written, read_slack};
 use crate::http::answer;
 use crate::http::app::App;
 use crate::http::error::ApiError;
-use crate::http::request::{allow, body_within, credential};
+use crate::http::request::{allow, bytes_within, credential};
 use crate::http::router::PathParams;
 use crate::limits::{Key, Kind};
 use crate::model::{ChatId, ClientId, Speaker};
@@ -125,9 +125,10 @@ pub(in crate::http) const WRITE_BY_BEARER: Operation = Operation::new(
 .refuses(&REFUSALS)
 .data::<AnyMessage>();
 
-const REFUSALS: [Code; 9] = [
+const REFUSALS: [Code; 10] = [
     Code::NotFound,
     Code::Forbidden,
+    Code::NotAccepted,
     Code::AccountDisabled,
     Code::EmptyMessage,
     Code::MessageTooLong,
@@ -175,8 +176,11 @@ async fn write_by(
     };
     app.limits.check(Kind::Hooks, Key::Hook(id.0))?;
     let is_form = is_form(&request);
-    let body = body_within(request, MAX_BODY).await?;
-    let (said, is_for_slack) = read(&body, is_form)?;
+    let body = bytes_within(request, MAX_BODY).await?;
+    // Programs that cut a text at so many bytes, or write Latin-1, are not to lose what they say.
+    let body = String::from_utf8_lossy(&body);
+    let body = body.strip_prefix('\u{feff}').unwrap_or(&body);
+    let (said, is_for_slack) = read(body, is_form)?;
     let now = (app.clock)();
     let written = app.hooks.write(now, id, &hook, body.as_bytes(), said);
     let Written { message, bot } = written.await?;
@@ -212,7 +216,8 @@ fn read(body: &str, is_form: bool) -> Result<(Said, bool), ApiError> {
         false => None,
     };
     let json = form.as_ref().map_or(body, |(_, payload)| &**payload);
-    let json = without_halves(json);
+    let json = with_controls_escaped(json);
+    let json = without_halves(&json);
     let fields = Fields::parse(&json)?;
     if form.is_none() && fields.has("content") {
         let speaker: Option<WantedSpeaker> = fields.optional("as")?;
@@ -274,9 +279,43 @@ fn without_halves(json: &str) -> Cow<'_, str> {
     }
 }
 
+/// Returns JSON whose texts have no ends of lines and other controls as they are: scripts put what
+/// a program has printed between quotes.
+fn with_controls_escaped(json: &str) -> Cow<'_, str> {
+    let is_control = |char: char| char < ' ';
+    if !json.contains(is_control) {
+        return Cow::Borrowed(json);
+    }
+    let mut out = String::with_capacity(json.len());
+    let (mut is_text, mut is_escape) = (false, false);
+    for char in json.chars() {
+        if is_text && is_control(char) {
+            out.push_str(&format!("\\u{:04x}", u32::from(char)));
+            is_escape = false;
+            continue;
+        }
+        is_text ^= char == '"' && !is_escape;
+        is_escape = is_text && char == '\\' && !is_escape;
+        out.push(char);
+    }
+    Cow::Owned(out)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What a script had read from a program, several lines in quotes, was refused.
+    #[test]
+    fn ends_of_lines_within_a_text_are_taken_as_they_are_meant() {
+        for (json, said) in [
+            ("{\n\t\"text\": \"one\ntwo\tx\"\r\n}\n", "one\ntwo\tx"),
+            ("{\"text\":\"a\\\"\n\\\\\"}", "a\"\n\\"),
+            ("{\"content\":\"\u{1b}[31mred\"}", "\u{1b}[31mred"),
+        ] {
+            assert_eq!(read(json, false).unwrap().0.content, said);
+        }
+    }
 
     /// An alert whose last emoji was cut in two was refused as one that says nothing.
     #[test]
