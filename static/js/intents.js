@@ -34,7 +34,7 @@ export const talkIntents = (sync, deletions, refused) => ({
   older: ({ chat }) => sync.readOlder(chat),
   newer: ({ chat }) => sync.readNewer(chat),
   newest: ({ chat }) => sync.readNewest(chat),
-  jump: ({ chat, id }) => sync.jump(chat, id),
+  jump: ({ chat, id }) => sync.jump(chat, id).catch(error => refused(codeOf(error))),
   send: message => sync.send({ ...message, clientId: newId(), createdAt: new Date().toISOString() }),
   retry: ({ chat, clientId }) => sync.retry(chat, clientId),
   discard: ({ chat, clientId }) => sync.discard(chat, clientId),

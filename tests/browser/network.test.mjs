@@ -146,6 +146,31 @@ scene('whoever comes back to the page goes on at the first of what came, and has
   assert.equal(await page.locator('.divider').count(), 0)
 })
 
+scene('what was said before comes after a failure without a move of the reader’s, and a failure that leaves nothing to see is told', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  await bob.write(ada, ...Array.from({ length: 400 }, (_, n) => `number ${n}`))
+  const first = (await stage.server.request('GET', `/api/chats/history/${ada.id}?limit=500`, { token: bob.session.token })).body.data[0]
+  await bob.send({ receiver_id: ada.id, content: 'an answer', reply_to: first.id })
+  const page = await stage.open(bob)
+  await row(page, 'ada').waitFor()
+  await page.route('**/api/chats/history/*', route => route.abort())
+  await row(page, 'ada').click()
+  const again = page.getByRole('button', { name: 'Try again' }).locator('visible=true')
+  await again.waitFor()
+  await page.unrouteAll()
+  const failing = way => new Promise(done => page.route(url => url.searchParams.has(way), route => route.abort().then(done)))
+  failing('around')
+  const failed = failing('before')
+  await again.press('Enter')
+  await page.locator('.messages:focus').waitFor()
+  await page.locator('.quote').click()
+  await page.locator('#toast').getByText('cannot be reached').waitFor()
+  await page.locator('.messages').evaluate(at => { at.scrollTop = 0 })
+  await failed
+  await page.unrouteAll()
+  await page.locator('.message').getByText('number 300', { exact: true }).waitFor({ state: 'attached' })
+})
+
 scene('the end stays in view when the last message grows', async stage => {
   const [ada, bob] = await stage.people('ada', 'bob')
   await ada.write(bob, ...Array.from({ length: 30 }, (_, n) => `number ${n}`))

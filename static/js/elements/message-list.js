@@ -94,7 +94,11 @@ export class MessageList extends ChatPart {
     this.scroller.addEventListener('scroll', () => this.#onScroll(), { signal, passive: true })
     this.scroller.addEventListener('keydown', event => this.#onKey(event))
     this.#actions.listen(part(this, 'bubbles'))
-    part(this, 'again').addEventListener('click', () => intend(this, { type: 'refresh' }))
+    part(this, 'again').addEventListener('click', () => {
+      // With the button goes the focus.
+      this.scroller.focus()
+      intend(this, { type: 'refresh' })
+    })
     part(this, 'jump').addEventListener('click', () => {
       this.toEnd()
       this.dispatchEvent(new Event('ended'))

@@ -125,6 +125,7 @@ export class Reader {
         this.#store.apply({ type: 'history', data, chat: key, hasMore: meta.has_more ?? false, hasNewer: meta.has_newer ?? false, asked })
       } catch (error) {
         this.#failed(error)
+        throw error
       }
     })
   }
@@ -142,6 +143,7 @@ export class Reader {
       } catch (error) {
         this.#failed(error)
         await pause(RETRY_MS)
+        if (!isVoid()) this.#store.apply({ type: 'history_failed', data: { chat: key } })
       }
     })
   }
@@ -249,10 +251,10 @@ export class Reader {
         if (left !== Infinity) this.#reach = null
       } catch (error) {
         this.#failed(error)
-        if (isVoid()) return
-        this.#store.apply({ type: 'history_failed', data: { chat: key } })
-        // Still under way meanwhile, or a list that stands at its top would ask again at once.
+        // Still under way meanwhile, or a list that stands at its top would ask again at once; then it
+        // is told, and does.
         if (before) await pause(RETRY_MS)
+        if (!isVoid()) this.#store.apply({ type: 'history_failed', data: { chat: key } })
       }
     })
   }
