@@ -94,8 +94,9 @@ document.querySelector('[data-skip]')?.addEventListener('click', event => {
 // A file that is dropped where nothing takes it would be opened in the place of the page.
 for (const type of ['dragover', 'drop']) {
   window.addEventListener(type, event => {
-    const { dataTransfer } = /** @type {DragEvent} */ (event)
-    if (event.defaultPrevented || !dataTransfer?.types.includes('Files')) return
+    const { dataTransfer, target } = /** @type {DragEvent} */ (event)
+    const isTaken = event.defaultPrevented || target instanceof HTMLInputElement && target.type === 'file'
+    if (isTaken || !dataTransfer?.types.includes('Files')) return
     dataTransfer.dropEffect = 'none'
     event.preventDefault()
   })

@@ -177,6 +177,11 @@ scene('a file that is dropped on an edit, or beside a conversation, is not opene
   await page.locator('.file-chip').waitFor()
   assert.ok(await isTaken(page.locator('.sidebar')))
   assert.equal(await page.locator('.file-chip').count(), 1)
+  // A field for files takes them by itself.
+  await page.getByRole('button', { name: 'Menu' }).click()
+  await page.locator('#menu [data-part="profile"]').click()
+  await page.locator('.sheet').waitFor()
+  assert.deepEqual([await isTaken(page.locator('.sheet input[type="file"]')), await isTaken(page.locator('.sheet h2').first())], [false, true])
 })
 
 scene('a file that is on its way outlives the page, and goes on from where it was', async stage => {
