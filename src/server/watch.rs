@@ -1,6 +1,7 @@
 //! Files that an operator may change while the server runs: keys and certificates.
 
 use std::fs::Metadata;
+use std::hash::{BuildHasher, RandomState};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -30,13 +31,16 @@ fn stamp(metadata: std::io::Result<Metadata>) -> Stamp {
 }
 
 /// Reads the files at once, and again whenever one of them changes or `reload` asks for it, as
-/// text. Never ends. A file that cannot be read changes nothing.
+/// text. Never ends. A file that cannot be read changes nothing, nor does one that says the same: a
+/// mounted folder may give a file another number whenever it is asked.
 pub(super) async fn changes(
     files: &[PathBuf],
     reload: &Reload,
     mut changed: impl FnMut(&[String]),
 ) {
     let mut known: Option<Vec<Stamp>> = None;
+    // Of keys a hash is kept, and not they themselves.
+    let (hasher, mut said) = (RandomState::new(), None);
     let mut reader = reload.reader();
     let mut reading = None;
     loop {
@@ -56,7 +60,12 @@ pub(super) async fn changes(
         if let Ok(Some((now, texts))) = looked.await {
             known = Some(now);
             match texts {
-                Ok(texts) => changed(&texts),
+                Ok(texts) => {
+                    let says = Some(hasher.hash_one(&texts));
+                    if std::mem::replace(&mut said, says) != says {
+                        changed(&texts);
+                    }
+                }
                 Err(error) => {
                     tracing::warn!(%error, ?files, "a file cannot be read; what it said before stays")
                 }
@@ -65,7 +74,7 @@ pub(super) async fn changes(
         drop(reading.take());
         tokio::select! {
             () = tokio::time::sleep(INTERVAL) => {}
-            asked = reader.asked() => (known, reading) = (None, asked),
+            asked = reader.asked() => (known, said, reading) = (None, None, asked),
         }
     }
 }
@@ -108,5 +117,37 @@ mod tests {
             stamped() != new
         });
         assert!(is_seen);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_says_the_same_is_read_once_and_anew_when_that_is_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, beside) = (folder.path().join("keys.json"), folder.path().join("new"));
+        // In one step, as tools do it: no reader sees a half.
+        let put = |text: &str| {
+            write(&beside, text).unwrap();
+            std::fs::rename(&beside, &path).unwrap();
+        };
+        put("one");
+        let (reload, files) = (Reload::default(), [path.clone()]);
+        let (sender, mut read) = tokio::sync::mpsc::unbounded_channel();
+        let watching = changes(&files, &reload, |texts| {
+            sender.send(texts[0].clone()).unwrap();
+        });
+        let using = async {
+            assert_eq!(read.recv().await.unwrap(), "one");
+            // Another file of the same words, and then one of others.
+            put("one");
+            tokio::time::sleep(2 * INTERVAL).await;
+            assert!(read.try_recv().is_err());
+            put("two");
+            assert_eq!(read.recv().await.unwrap(), "two");
+            reload.again().await;
+            assert_eq!(read.recv().await.unwrap(), "two");
+        };
+        tokio::select! {
+            () = watching => {}
+            () = using => {}
+        }
     }
 }
