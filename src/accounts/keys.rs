@@ -25,7 +25,7 @@ const LEAST_RSA_BYTES: usize = 256;
 /// Why a key cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// The secret has no bytes.
+    /// The secret has no bytes, or blanks alone.
     #[error("the secret is empty")]
     Empty,
     /// It is public: anyone could sign with it.
@@ -115,7 +115,8 @@ impl Keys {
 
     /// Accepts tokens signed with this secret by HS256, HS384 or HS512.
     pub(super) fn add_secret(&mut self, secret: &[u8]) -> Result<(), KeyError> {
-        if secret.is_empty() {
+        // One of blanks is what is left of a variable that was meant to be filled.
+        if secret.trim_ascii().is_empty() {
             return Err(KeyError::Empty);
         }
         if secret.trim_ascii_start().starts_with(b"-----BEGIN ") {

@@ -304,7 +304,9 @@ fn a_key_that_cannot_be_used_is_refused_when_it_is_given() {
     ] {
         assert_eq!(tokens.add_public_key(key), Err(error));
     }
-    assert_eq!(tokens.add_secret(b""), Err(KeyError::Empty));
+    for blank in ["", "  ", "\n"] {
+        assert_eq!(tokens.add_secret(blank.as_bytes()), Err(KeyError::Empty));
+    }
     let token = sign(Algorithm::HS256, None, &claims());
     assert_eq!(verify(&tokens, &token), Err(AccountError::InvalidToken));
 }
