@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::bar::Bar;
-use super::failure::maintain as explain;
+use super::failure::{copy as explain_copy, maintain as explain};
 use super::output::{Failed, say};
 use super::{control, files, stream};
 use crate::files::{Copying, FolderLock};
@@ -49,7 +49,7 @@ impl Backup {
             }
             result => result,
         };
-        let counts = counts.map_err(|error| explain(data, &error))?;
+        let counts = counts.map_err(|error| explain_copy(data, &self.file, &error))?;
         let kept = maintain::files_of(&self.file).map_err(|error| explain(&self.file, &error))?;
         let (kept, target) = (files::whole(&kept), files::folder_of(&self.file));
         let copying = Copying {

@@ -27,7 +27,7 @@ pub(super) fn bind(address: SocketAddr, error: &std::io::Error) -> String {
             "the port is in use: stop the other program, or give another --port"
         }
         ErrorKind::PermissionDenied => {
-            "ports below 1024 need a permission: give a --port from 1024 on, or let systemd hold the port (chatd systemd-unit --socket)"
+            "ports below 1024 need a permission: give a --port from 1024 on, or a unit of systemd that was made for it (chatd --port 443 systemd-unit), or let systemd hold the port (chatd systemd-unit --socket)"
         }
         ErrorKind::AddrNotAvailable => {
             "this machine does not have that address: give another --host"
@@ -123,6 +123,18 @@ pub(super) fn maintain(data: &Path, error: &maintain::MaintainError) -> String {
     }
 }
 
+/// Returns what stopped the making of a copy of a data file. A disk that is full is the copy's:
+/// nothing is written to the other.
+pub(super) fn copy(data: &Path, copy: &Path, error: &maintain::MaintainError) -> String {
+    let is_full = |kind| matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
+    match error {
+        maintain::MaintainError::Store(cause) if cause.refusal().is_some_and(is_full) => {
+            maintain(copy, error)
+        }
+        error => maintain(data, error),
+    }
+}
+
 /// Wrong flags, in one line: what clap says, without its usage.
 pub(super) fn usage(error: &clap::Error) -> String {
     let text = error.to_string();
@@ -177,6 +189,16 @@ mod tests {
         );
     }
 
+    /// A unit that was made for another port could not listen at 443, and no word led to the mend.
+    #[test]
+    fn a_port_below_1024_is_told_where_its_permission_comes_from() {
+        let said = bind(
+            ([0, 0, 0, 0], 443).into(),
+            &ErrorKind::PermissionDenied.into(),
+        );
+        assert!(said.contains("chatd --port 443 systemd-unit"), "{said}");
+    }
+
     #[test]
     fn the_password_of_a_url_is_in_no_error() {
         for (text, plain) in [
@@ -224,6 +246,11 @@ mod tests {
             assert_eq!(super::maintain(data, &opening), expected);
             let working = maintain::MaintainError::Store(StoreError::refused(kind));
             assert_eq!(super::maintain(data, &working), expected);
+            let said = copy(data, Path::new("elsewhere/copy"), &working);
+            assert_eq!(
+                said,
+                "elsewhere/copy: the disk of elsewhere is full: make room"
+            );
         }
         let damage = OpenError::Damaged(StoreError::refused(ErrorKind::InvalidData));
         assert!(open(data, &damage).contains("restore a backup"));
