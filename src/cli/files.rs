@@ -59,6 +59,9 @@ pub(super) fn copy(
     })
 }
 
+/// Said where there are such in a data file that was restored or imported.
+pub(super) const PAUSED: &str = "its keys of bots and backends, and its hooks, are paused until an administrator confirms each on the page";
+
 /// Copies what there is, damaged or not.
 pub(super) const ALL: Copying = Copying {
     by_links: false,

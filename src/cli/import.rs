@@ -52,6 +52,9 @@ impl Import {
         files::complete(&lacking, &source)?;
         drop(bar);
         say(&format!("{}: {}", data.display(), imported.counts));
+        if imported.pauses {
+            say(files::PAUSED);
+        }
         if imported.cut_times > 0 {
             say(&format!(
                 "{} times were finer than milliseconds and were cut",

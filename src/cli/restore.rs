@@ -45,6 +45,9 @@ impl Restore {
                 restored.invites
             ));
         }
+        if restored.pauses {
+            say(files::PAUSED);
+        }
         say("passwords, and who is disabled, are as they were in the backup");
         for line in restored.undone.iter().flat_map(undone) {
             say(&line);

@@ -159,6 +159,23 @@ fn a_backup_is_restored_and_the_old_file_is_kept() {
     assert_eq!(folder.done(&["export"]), LINES);
 }
 
+/// Bots were silent after a restore, and nothing had said why.
+#[test]
+fn a_data_file_that_goes_back_says_that_its_keys_and_hooks_wait() {
+    let folder = Folder::with_data();
+    let words = "are paused until an administrator confirms each";
+    folder.done(&["backup", "none.redb"]);
+    assert!(!folder.done(&["restore", "none.redb"]).contains(words));
+    folder.done(&["key", "add", "shop"]);
+    folder.done(&["backup", "copy.redb"]);
+    assert!(folder.done(&["restore", "copy.redb"]).contains(words));
+    folder.done(&["export", "all.jsonl"]);
+    let imported = folder.done(&["--data", "other.redb", "import", "all.jsonl"]);
+    assert!(imported.contains(words), "{imported}");
+    let used = folder.run(&["--data", "copy.redb", "key", "list"]);
+    assert!(used.stderr.contains(words), "{}", used.stderr);
+}
+
 #[test]
 fn a_restore_says_which_deletions_it_undoes() {
     let folder = Folder::with_data();

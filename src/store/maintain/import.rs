@@ -72,6 +72,8 @@ pub struct Imported {
     pub cut_times: u64,
     /// How many pictures were paths of a server, as earlier versions took them, and were left out.
     pub left_out_avatars: u64,
+    /// Whether there are keys of bots and backends, or hooks: they wait to be confirmed.
+    pub pauses: bool,
     /// The files of messages that do not lie beside the lines, and were left out.
     pub left_out_files: Vec<FileId>,
 }
@@ -84,6 +86,8 @@ pub(crate) struct LeftOut {
     pub(super) files: Vec<FileId>,
     /// So many lines stand before those of the log, whose ids begin with 1.
     before_log: u64,
+    /// Whether there are keys or hooks, which were taken and do not count yet.
+    pub(super) pauses: bool,
 }
 
 /// Makes a data file of what [`export`](super::export) wrote. Where `data` is there already it must
@@ -119,6 +123,7 @@ pub fn import(
         counts,
         cut_times: left_out.times,
         left_out_avatars: left_out.avatars,
+        pauses: left_out.pauses,
         left_out_files: left_out.files,
     })
 }
@@ -155,7 +160,7 @@ pub(crate) fn write_log(
         .create_with_backend(backend)?;
     schema::prepare(&db, None)?;
     let txn = db.begin_write()?;
-    let (left_out, rooms, last) = {
+    let (mut left_out, rooms, last) = {
         let mut import = Import::begin(&txn, judging)?;
         import.take_all(lines, watch)?;
         let left_out = LeftOut {
@@ -163,12 +168,14 @@ pub(crate) fn write_log(
             avatars: import.left_out_avatars,
             files: import.left_out_files,
             before_log: import.before_log,
+            pauses: false,
         };
         (left_out, import.state.rooms, import.last_entry)
     };
     rooms::rows::write(&txn, rooms.rows().iter(), &rooms, last)?;
     // As after a restore: what was revoked elsewhere meanwhile is not known here.
     schema::renew_from(&txn, judging.now)?;
+    left_out.pauses = schema::has_keys(&txn)?;
     txn.commit()?;
     db.close()?;
     Ok(left_out)

@@ -23,7 +23,7 @@ use crate::store::disk::guard::guarded;
 use crate::store::disk::holder::Holder;
 use crate::store::disk::medium::{LockedFile, Medium};
 use crate::store::disk::open::open_database;
-use crate::store::disk::schema;
+use crate::store::disk::schema::{self, Renewed};
 use crate::store::error::StoreError;
 use crate::store::log::blocks::Log;
 use crate::store::options::page_cache_of_command;
@@ -147,6 +147,8 @@ pub struct Restored {
     pub counts: Counts,
     /// The number of invites that the backup had, which have ended.
     pub invites: u64,
+    /// Whether it has keys of bots and backends, or hooks: they wait to be confirmed.
+    pub pauses: bool,
     /// The path of the file that was there before.
     pub kept: Option<PathBuf>,
     /// The deletions that are undone by it; `None` where there was no file that could be read.
@@ -156,13 +158,13 @@ pub struct Restored {
 /// Has a file forget what must not go back in time: tokens and invites that were revoked since, and
 /// cursors, since what a client heard of the file that is replaced may have the numbers of other
 /// changes in this one.
-fn renew(medium: &Arc<dyn Medium>, now: Timestamp) -> Result<u64, MaintainError> {
+fn renew(medium: &Arc<dyn Medium>, now: Timestamp) -> Result<Renewed, MaintainError> {
     let opened = open_database(medium, page_cache_of_command())?;
     opened.release().map_err(OpenError::Io)?;
-    let invites = schema::renew(&opened.db, now)?;
+    let renewed = schema::renew(&opened.db, now)?;
     opened.close().map_err(StoreError::from)?;
     medium.sync().map_err(OpenError::Io)?;
-    Ok(invites)
+    Ok(renewed)
 }
 
 /// [`restore_from`] a file.
@@ -208,12 +210,13 @@ pub fn restore_from(
         MaintainError::Open(OpenError::Foreign) => MaintainError::Foreign(backup.to_owned()),
         error => error,
     })?;
-    let invites = renew(&partial.medium(), now)?;
+    let Renewed { invites, pauses } = renew(&partial.medium(), now)?;
     let Some(old) = old else {
         partial.keep()?;
         return Ok(Restored {
             counts,
             invites,
+            pauses,
             kept: None,
             undone: None,
         });
@@ -228,6 +231,7 @@ pub fn restore_from(
     Ok(Restored {
         counts,
         invites,
+        pauses,
         kept: Some(kept),
         undone,
     })

@@ -75,11 +75,16 @@ pub(crate) fn open(
 /// Renews what must not go back in time, where this is a backup that is now opened to be written.
 fn put_to_use(db: &Database) -> Result<(), StoreError> {
     if schema::is_backup(db)? {
-        let invites = schema::renew(db, Timestamp::now())?;
+        let schema::Renewed { invites, pauses } = schema::renew(db, Timestamp::now())?;
         tracing::warn!(
             invites,
             "the data file is a backup that is put to use: everybody logs in anew, and its invites have ended"
         );
+        if pauses {
+            tracing::warn!(
+                "its keys of bots and backends, and its hooks, are paused until an administrator confirms each"
+            );
+        }
     }
     Ok(())
 }

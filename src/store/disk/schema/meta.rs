@@ -1,6 +1,9 @@
 //! What a data file says of itself in `meta`: keys, marks, and how far what is derived reaches.
 
-use redb::{Database, ReadableDatabase, ReadableTable, TableError, TableHandle, WriteTransaction};
+use redb::{
+    Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableError, TableHandle,
+    WriteTransaction,
+};
 
 use crate::model::Timestamp;
 use crate::store::changes::{Changing, Followed};
@@ -9,8 +12,8 @@ use crate::store::log::blocks::{Log, damaged};
 use crate::store::sealed::{seal, unseal};
 use crate::store::tables::{
     BACKUP, ByTwo, CHANGES, CLIENT_ID_KEY, CLIENT_IDS, CLOCK, CODES, CONVERSATION_STATES,
-    CURSOR_KEY, ERAS, ERASED, INVITES, META, PUSH_KEY, PUSH_SUBSCRIPTIONS, RETAINED, SESSIONS,
-    STREAM_STATES, SWEPT, TOKENS_FROM,
+    CURSOR_KEY, ERAS, ERASED, HOOKS, INVITES, KEYS, META, PUSH_KEY, PUSH_SUBSCRIPTIONS, RETAINED,
+    SESSIONS, STREAM_STATES, SWEPT, TOKENS_FROM,
 };
 
 /// 32 random bytes sign the tokens: as many as the hash has.
@@ -81,14 +84,22 @@ pub(crate) fn is_backup(db: &Database) -> Result<bool, StoreError> {
     Ok(db.begin_read()?.open_table(META)?.get(BACKUP)?.is_some())
 }
 
+/// What has ended with a renewal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Renewed {
+    /// How many invites there were.
+    pub(crate) invites: u64,
+    /// Whether there are keys or hooks, which count again once an administrator confirms them.
+    pub(crate) pauses: bool,
+}
+
 /// Renews what must not go back in time with a file: no earlier token and no earlier cursor is good
 /// any more, and all invites end, since the file does not know which were used or revoked
 /// meanwhile. With the sessions end the subscriptions of browsers; the key that they know stays.
-/// Returns how many invites there were.
-pub(crate) fn renew(db: &Database, now: Timestamp) -> Result<u64, StoreError> {
+pub(crate) fn renew(db: &Database, now: Timestamp) -> Result<Renewed, StoreError> {
     let followed_to = followed_to(db)?;
     let txn = db.begin_write()?;
-    let ended = {
+    let renewed = {
         let mut meta = txn.open_table(META)?;
         let secret: [u8; SECRET_BYTES] = rand::random();
         meta.insert("token_secret", &secret[..])?;
@@ -104,7 +115,7 @@ pub(crate) fn renew(db: &Database, now: Timestamp) -> Result<u64, StoreError> {
             Some(last_entry) => Some(Changing::begin(&txn, last_entry)?),
             None => None,
         };
-        let mut ended = 0;
+        let (mut ended, mut pauses) = (0, false);
         while let Some((number, _)) = invites.pop_first()? {
             if let Some(changing) = &mut changing {
                 changing.note(Followed::Invites, number.value())?;
@@ -112,6 +123,7 @@ pub(crate) fn renew(db: &Database, now: Timestamp) -> Result<u64, StoreError> {
             ended += 1;
         }
         if let Some(changing) = &mut changing {
+            pauses = has_keys(&txn)?;
             remove_all(&txn, SESSIONS, Followed::Sessions, changing)?;
             remove_all(&txn, CODES, Followed::Codes, changing)?;
             let mut subscriptions = txn.open_table(PUSH_SUBSCRIPTIONS)?;
@@ -119,10 +131,18 @@ pub(crate) fn renew(db: &Database, now: Timestamp) -> Result<u64, StoreError> {
                 changing.note_of_two(Followed::PushSubscriptions, key.value())?;
             }
         }
-        ended
+        Renewed {
+            invites: ended,
+            pauses,
+        }
     };
     txn.commit()?;
-    Ok(ended)
+    Ok(renewed)
+}
+
+/// Returns whether there are keys of bots and backends, or hooks.
+pub(crate) fn has_keys(txn: &WriteTransaction) -> Result<bool, StoreError> {
+    Ok(!txn.open_table(KEYS)?.is_empty()? || !txn.open_table(HOOKS)?.is_empty()?)
 }
 
 /// Takes every row out of a table.
