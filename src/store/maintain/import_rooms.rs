@@ -8,9 +8,10 @@ use super::import::files::borrowed;
 use super::import::{Import, MAX_MESSAGE_CHARS, Taken};
 use super::lines::{Line, RoomReactionLine, Time};
 use crate::model::{
-    Act, Attachment, ChatId, ChatSettings, ClientId, EntryId, Extras, MAX_ROOM_NAME_CHARS,
-    MessageId, Meta, Reaction, Reactors, ReplyTo, Room, RoomChange, RoomId, Speaker, Stream,
-    Timestamp, UserId, check_content,
+    Act, Attachment, ChatId, ChatSettings, ClientId, EntryId, Extras, MAX_RETENTION_DAYS,
+    MAX_ROOM_NAME_CHARS, MAX_TOPIC_CHARS, MessageId, Meta, Reaction, Reactors, ReplyTo, Room,
+    RoomChange, RoomId, Speaker, Stream, Timestamp, UserId, check_avatar, check_content,
+    is_one_line, picture_of, visible_name,
 };
 use crate::store::error::StoreError;
 use crate::store::log::chain::ReadLog;
@@ -115,9 +116,11 @@ impl Import<'_> {
         let next = self.state.rooms.greatest() + 1;
         let before = head.map(|head| &head.room);
         let archived_at = before.and_then(|before| before.archived_at);
+        let name = checked_description((name, topic), avatar.as_deref(), *retention_days);
+        let is_fit = name.as_ref().map(|_| ()).map_err(Clone::clone);
         let room = Arc::new(Room {
             id: *room_id,
-            name: (&**name).into(),
+            name: name.unwrap_or_default().into(),
             topic: (&**topic).into(),
             avatar: avatar.as_deref().map(Arc::from),
             kind: *kind,
@@ -136,20 +139,16 @@ impl Import<'_> {
             room,
         };
         let author = by.map_or(Author::Server, Author::Account);
-        // A description that a later one takes the place of has no name; nor has an erased room.
-        let is_named = name.chars().count() <= MAX_ROOM_NAME_CHARS;
-        let record = match head {
-            _ if !is_named => Err(format!(
-                "a room's name has at most {MAX_ROOM_NAME_CHARS} characters"
-            )),
+        let record = match (is_fit, head) {
+            (Err(wrong), _) => Err(wrong),
             _ if by.is_none() && *change == RoomChange::Created => {
                 Err("a room is made by somebody".to_owned())
             }
-            Some(head) => Ok(head.record(author, at, act)),
-            None if room_id.get() != next => {
+            (_, Some(head)) => Ok(head.record(author, at, act)),
+            (_, None) if room_id.get() != next => {
                 Err(format!("makes room {room_id}, the next one is {next}"))
             }
-            None => Ok(first_record(*room_id, author, at, act)),
+            (_, None) => Ok(first_record(*room_id, author, at, act)),
         };
         Some(Decided {
             id: *id,
@@ -208,8 +207,15 @@ impl Import<'_> {
         let head = head.ok_or_else(|| no_room(*room_id));
         let act = sent(line, files);
         let record = head.and_then(|head| {
-            let author = Author::Account(*sender_id);
-            Ok(head.record(author, at, act?))
+            let (author, act) = (Author::Account(*sender_id), act?);
+            if let Act::Sent { extras, .. } = &act {
+                let mentions = extras.as_ref().map_or(&[][..], |extras| &extras.mentions);
+                let is_member = |user: &UserId| self.state.rooms.member(*room_id, *user).is_some();
+                if !mentions.iter().all(is_member) {
+                    return Err("mentions one who was no member".to_owned());
+                }
+            }
+            Ok(head.record(author, at, act))
         });
         Some(Decided {
             id: *id,
@@ -299,6 +305,33 @@ impl Import<'_> {
             people: std::iter::once(*user_id).chain(*peer_id).collect(),
             record,
         })
+    }
+}
+
+/// Returns the name of a room as it is taken, whose description is held to what the routes of rooms
+/// ask. One that a later line takes the place of has no name; nor has a room that was erased.
+fn checked_description(
+    (name, topic): (&str, &str),
+    avatar: Option<&str>,
+    retention_days: Option<u32>,
+) -> Result<String, String> {
+    if !is_one_line(topic) || topic.chars().count() > MAX_TOPIC_CHARS {
+        return Err(format!(
+            "topic must have at most {MAX_TOPIC_CHARS} characters, in one line"
+        ));
+    }
+    let url = avatar.filter(|avatar| picture_of(avatar).is_none());
+    if let Some(Err(wrong)) = url.map(check_avatar) {
+        return Err(wrong.to_string());
+    }
+    if retention_days.is_some_and(|days| !(1..=MAX_RETENTION_DAYS).contains(&days)) {
+        return Err(format!("retention_days must be 1 to {MAX_RETENTION_DAYS}"));
+    }
+    match name {
+        "" => Ok(String::new()),
+        name => visible_name(name, MAX_ROOM_NAME_CHARS).ok_or_else(|| {
+            format!("name must have 1 to {MAX_ROOM_NAME_CHARS} characters that are seen")
+        }),
     }
 }
 
@@ -420,6 +453,43 @@ mod tests {
             .chain(entries)
             .collect();
         lines.join("\n").replace("AT", &format!("\"{AT}\""))
+    }
+
+    /// Rooms came with names that nobody sees, topics of many lines and pictures of any scheme, and
+    /// messages with reactions and mentions that no socket takes.
+    #[test]
+    fn what_no_route_of_rooms_takes_is_refused_by_its_line() {
+        let room = |name: &str, topic: &str, more: &str| {
+            format!(
+                r#"{{"type":"room","id":6,"room_id":1,"change":"updated","by":1,"name":"{name}","topic":"{topic}","kind":"open","history":"all","post":"all",{more}"at":AT}}"#
+            )
+        };
+        assert!(imported(&with(&[&room("Eve's", "x", "")])).is_ok());
+        let emoji = r#"{"type":"reaction","id":6,"message_id":4,"user_id":2,"emoji":"no","on":true,"at":AT}"#;
+        let mention = r#"{"type":"room_message","id":6,"room_id":1,"sender_id":1,"content":"y","created_at":AT,"mentions":[3]}"#;
+        for (line, says) in [
+            (room(" ", "", ""), "name must"),
+            (room(r"\u202egnp.exe", "", ""), "name must"),
+            (room("Ops", r"a\nb", ""), "topic must"),
+            (room("Ops", &"x".repeat(501), ""), "topic must"),
+            (
+                room("Ops", "", r#""avatar":"javascript:alert(1)","#),
+                "avatar must",
+            ),
+            (
+                room("Ops", "", r#""retention_days":0,"#),
+                "retention_days must",
+            ),
+            (emoji.to_owned(), "emoji must"),
+            (mention.to_owned(), "no member"),
+        ] {
+            match imported(&with(&[&line])).err() {
+                Some(MaintainError::Line { line: 10, reason }) => {
+                    assert!(reason.contains(says), "{line}: {reason}");
+                }
+                error => panic!("{error:?} of {line}"),
+            }
+        }
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use super::{Import, Taken};
 use crate::model::{
-    Act, EntryId, ErasedMessage, Erasure, MessageId, Moderator, Pair, Reaction, Reactors, RoomId,
-    Stream, Timestamp, UserId,
+    Act, Emoji, EntryId, ErasedMessage, Erasure, MessageId, Moderator, Pair, Reaction, Reactors,
+    RoomId, Stream, Timestamp, UserId,
 };
 use crate::store::error::StoreError;
 use crate::store::log::chain::ReadLog;
@@ -123,6 +123,9 @@ impl Import<'_> {
             return Ok(Err(
                 "emoji is missing, and the message was not deleted".into()
             ));
+        }
+        if let Some(Err(wrong)) = emoji.filter(|emoji| !emoji.is_empty()).map(Emoji::new) {
+            return Ok(Err(wrong.to_string()));
         }
         let emoji = emoji.unwrap_or_default();
         let act = Act::Reacted { message, emoji, on };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Import;
+use super::{Import, is_path};
 use crate::model::{
     Attachment, EntryId, FileId, MAX_ALT_CHARS, MAX_ATTACHMENTS, MAX_FILE_NAME_BYTES, Role, RoomId,
     Timestamp, UserId, file_name, is_alt, picture_of,
@@ -145,6 +145,10 @@ impl Import<'_> {
         let named = avatar.as_deref().and_then(picture_of);
         let Some(id) = named else {
             self.room_pictures.remove(room_id);
+            if avatar.as_deref().is_some_and(is_path) {
+                self.left_out_avatars += 1;
+                *avatar = None;
+            }
             return;
         };
         let kept = self.room_pictures.get(room_id);
