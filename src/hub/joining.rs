@@ -53,8 +53,8 @@ pub(super) enum Stage {
 }
 
 impl Client {
-    /// Takes a CONNECT. One for a namespace that is joined, or about to be, is not answered again: a
-    /// stock client that is told to connect while it does sends two.
+    /// Takes a CONNECT. One for a namespace that is joined, or about to be, is not answered again:
+    /// a stock client that is told to connect while it does sends two.
     pub(super) fn connect(
         &self,
         state: &mut State,

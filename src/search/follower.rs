@@ -78,8 +78,8 @@ struct Again {
 }
 
 /// Returns for how long the machine is left to others after a step: as long as that took, or longer
-/// where more than a quarter of what a step takes in came meanwhile. At 2,000 messages a second that
-/// is never so.
+/// where more than a quarter of what a step takes in came meanwhile. At 2,000 messages a second
+/// that is never so.
 fn rest(took: Duration, came: u64, page: u64) -> Duration {
     match came > page / 4 {
         true => took * REST_IN_FLOOD,

@@ -36,7 +36,7 @@ export class MessageComposer extends ChatPart {
   #typingSaidAt = -Infinity
   /** The message that is being edited. @type {Message | null} */
   #edited = null
-  /** The messages that are being answered, each in its chat. @type {Map<ChatKey | null, Message>} */
+  /** What is being answered in each chat. @type {Map<ChatKey | null, Message>} */
   #answers = new Map()
   /** Why what was edited last could not be saved. */
   #refusal = ''

@@ -1,6 +1,6 @@
 // Modules that are loaded when they are wanted.
 
-/** What was loaded by another address than its own, by its own. @type {Map<string, Promise<any>>} */
+/** What was loaded by another address, by its own. @type {Map<string, Promise<any>>} */
 const others = new Map()
 
 /**

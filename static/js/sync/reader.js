@@ -251,8 +251,8 @@ export class Reader {
         if (left !== Infinity) this.#reach = null
       } catch (error) {
         this.#failed(error)
-        // Still under way meanwhile, or a list that stands at its top would ask again at once; then it
-        // is told, and does.
+        // Still under way meanwhile, or a list that stands at its top would ask again at once; then
+        // it is told, and does.
         if (before) await pause(RETRY_MS)
         if (!isVoid()) this.#store.apply({ type: 'history_failed', data: { chat: key } })
       }
