@@ -15,6 +15,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
+use rustix::fs::Access;
 
 use crate::model::FileId;
 
@@ -134,6 +135,21 @@ impl Folder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// Returns why nothing can be put there, as far as that can be told before it is tried: the
+    /// folder, or the one in which it would be made, cannot be written.
+    pub(super) fn refusal(&self) -> Option<io::Error> {
+        let is_here = |place: &Path| place.as_os_str().is_empty();
+        let mut places = self.root.ancestors();
+        let place = places.find(|place| is_here(place) || place.exists())?;
+        let place = if is_here(place) {
+            Path::new(".")
+        } else {
+            place
+        };
+        let asked = Access::WRITE_OK | Access::EXEC_OK;
+        rustix::fs::access(place, asked).err().map(io::Error::from)
     }
 
     /// Returns where this part of a file is.
@@ -355,5 +371,40 @@ pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
 impl Drop for Folder {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    /// A server whose folder of files was on a disk that is only read said nothing of it until
+    /// somebody sent one.
+    #[test]
+    fn a_folder_that_cannot_be_made_or_written_is_known_before_a_file_comes() {
+        let above = tempfile::tempdir().unwrap();
+        let refusal = |name: &str| Folder::at(above.path().join(name)).refusal();
+        assert!(refusal("files").is_none() && refusal("a/b/files").is_none());
+        fs::create_dir(above.path().join("files")).unwrap();
+        let mode = |mode| {
+            let mode = fs::Permissions::from_mode(mode);
+            fs::set_permissions(above.path().join("files"), mode).unwrap();
+        };
+        mode(0o500);
+        // The superuser may write everywhere that is not mounted to be read.
+        let is_refused = !rustix::process::geteuid().is_root();
+        for name in ["files", "files/below"] {
+            let kind = refusal(name).map(|error| error.kind());
+            assert_eq!(kind, is_refused.then_some(io::ErrorKind::PermissionDenied));
+        }
+        mode(0o700);
+        assert!(refusal("files").is_none());
+        assert!(
+            Folder::at("a/folder/that/is/not/here".into())
+                .refusal()
+                .is_none()
+        );
     }
 }

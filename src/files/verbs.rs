@@ -86,6 +86,19 @@ impl Files {
         })
     }
 
+    /// Says in the log where no file could be kept: else the first person who sends one finds out.
+    pub fn warn_of_folder(&self) {
+        let folder = &self.inner.folder;
+        if let Some(error) = folder.refusal() {
+            tracing::warn!(
+                %error,
+                "nobody can send files: the folder {} cannot be written; let this user write there, or give another \
+                 --files",
+                folder.root().display()
+            );
+        }
+    }
+
     /// Removes what goes with the server; for its end.
     pub fn end(&self) {
         self.inner.folder.end();

@@ -58,6 +58,10 @@ impl House {
         warn_of_store(&opened.store);
         let (config, store) = (&opened.config, &opened.store);
         let talk = Talk::build(config, store, opened.batches, &opened.metrics)?;
+        // A command takes no files.
+        if config.hooks_tell {
+            talk.files.warn_of_folder();
+        }
         let verbs = Verbs {
             accounts: talk.accounts.clone(),
             chat: talk.chat.clone(),
