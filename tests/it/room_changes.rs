@@ -321,6 +321,32 @@ async fn in_an_archived_room_what_was_said_can_be_taken_back_and_nothing_else() 
     server.stop().await;
 }
 
+/// Who may not write in a room any more wrote on in the place of what they had written before.
+#[tokio::test]
+async fn where_admins_post_nobody_else_edits_what_they_once_said() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let room = room_of(&server, &[&ada, &bob], "all").await;
+    let mut to_ada = server.connect_second(&ada).await;
+    let mut to_bob = server.connect_second(&bob).await;
+    let id = say(&mut to_bob, room, "Halo!", json!({})).await;
+    let hers = say(&mut to_ada, room, "Quiet!", json!({})).await;
+    to_bob.expect("room_message").await;
+    let path = format!("/api/rooms/{room}");
+    ask(&server, &ada, "PATCH", &path, json!({"post": "admins"})).await;
+    to_bob.expect("room_changed").await;
+    let edit = |id: u64| json!({"message_id": id, "content": "and another thing"});
+    assert_eq!(
+        refused(&mut to_bob, "edit_message", edit(id)).await,
+        "read_only"
+    );
+    done(&mut to_ada, "edit_message", edit(hers)).await;
+    let react = json!({"message_id": hers, "emoji": "👍", "on": true});
+    done(&mut to_bob, "react", react).await;
+    done(&mut to_bob, "delete_message", json!({"message_id": id})).await;
+    server.stop().await;
+}
+
 /// What was before a member came to a room that hides it is not told by what becomes of it.
 #[tokio::test]
 async fn a_newcomer_to_a_room_that_hides_its_past_hears_nothing_of_it_live_or_caught_up() {

@@ -78,6 +78,10 @@ impl Staging<'_> {
         if head.room.archived_at.is_some() && !is_deletion {
             return Err(RoomRefusal::Archived.into());
         }
+        // Who may write nothing more here does not do so in the place of what they once wrote.
+        if let Act::Edited { .. } = talk.act {
+            head.check_writes(member)?;
+        }
         if let Act::Reacted { .. } = talk.act {
             let is_bare = changing.message.reactions().is_empty();
             standing.own = self.reactions_of(message, author, is_bare)?;

@@ -108,10 +108,11 @@ export class MessageMenu extends HTMLElement {
     // What was said in an archived room can only be taken back.
     const open = changes && !room?.archivedAt
     part(this, 'reactions').hidden = !open
-    part(this, 'reply').hidden = room !== null && !mayPost(room)
+    const writes = room === null || mayPost(room)
+    part(this, 'reply').hidden = !writes
     part(this, 'report').textContent = w('report')
     part(this, 'report').hidden = mine
-    part(this, 'edit').hidden = !mine || !open || !isEditable(editWindow, message)
+    part(this, 'edit').hidden = !mine || !open || !writes || !isEditable(editWindow, message)
     part(this, 'delete').hidden = !changes || !mine && !mayManage(room)
     part(this, 'readers').hidden = !room?.whole || room.memberCount > SMALL
     this.#other.value = ''
