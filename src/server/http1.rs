@@ -4,23 +4,21 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode, Version};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::ending::Ending;
+use super::heads::{Heads, IDLE_TIMEOUT};
 use super::pace::Paced;
 use super::places::{Asking, Visit};
 use crate::web::Body;
 
-/// The most time for a request's headers, and between two requests of a connection.
-pub(super) const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// 16 KiB of headers: twice what browsers send with every cookie and token they have.
 pub(super) const MAX_HEADER_BYTES: usize = 16 * 1024;
 /// More headers than any client sends.
@@ -53,8 +51,8 @@ where
         }
     });
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
+        .timer(Heads(Arc::clone(&visit)))
+        .header_read_timeout(IDLE_TIMEOUT)
         .max_buf_size(MAX_HEADER_BYTES)
         .max_headers(MAX_HEADERS)
         .serve_connection(TokioIo::new(io), service)

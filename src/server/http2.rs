@@ -17,7 +17,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::ending::Ending;
 use super::frames::Counted;
-use super::http1::{HEADER_TIMEOUT, MAX_HEADER_BYTES, nameless, settle_host};
+use super::heads::{HEADER_TIMEOUT, IDLE_TIMEOUT};
+use super::http1::{MAX_HEADER_BYTES, nameless, settle_host};
 use super::pace::{Pace, Paced, Tails};
 use super::places::Visit;
 use crate::budget::{Owner, Portion, Portions, STREAM_BYTES, STREAMS_OF_AN_ADDRESS};
@@ -34,9 +35,6 @@ const CONNECTION_WINDOW: u32 = 256 << 10;
 /// 50 streams of one HTTP/2 connection that its client opened and reset, and that have not been
 /// looked at; more end the connection.
 const MAX_RESET_STREAMS: usize = 50;
-/// 3 min without a request, after which an HTTP/2 connection ends. Browsers open another when they
-/// need it.
-const HTTP2_IDLE: Duration = Duration::from_secs(180);
 
 tokio::task_local! {
     /// How the answer on a stream gets on; known to the task of the stream.
@@ -160,7 +158,7 @@ async fn worn_out(visit: &Visit, tails: &Tails) {
         tokio::time::sleep(patience / 2).await;
         let idle = visit
             .idle_ms()
-            .is_some_and(|ms| u128::from(ms) >= HTTP2_IDLE.as_millis());
+            .is_some_and(|ms| u128::from(ms) >= IDLE_TIMEOUT.as_millis());
         if idle {
             return;
         }

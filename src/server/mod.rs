@@ -14,6 +14,7 @@ mod ending;
 mod erasure;
 mod error;
 mod frames;
+mod heads;
 mod http1;
 mod http2;
 mod key_sets;

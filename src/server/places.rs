@@ -85,6 +85,11 @@ impl Visit {
         self.requests.load(Ordering::Relaxed) > 0 || self.traffic.is_blocked()
     }
 
+    /// Returns whether something was asked already.
+    pub(super) fn has_asked(&self) -> bool {
+        self.has_asked.load(Ordering::Relaxed)
+    }
+
     /// Returns for how many milliseconds nothing was asked.
     pub(super) fn idle_ms(&self) -> Option<u64> {
         let since = self.idle_since.load(Ordering::Relaxed);
@@ -98,7 +103,7 @@ impl Visit {
             self.now()
                 .saturating_sub(self.idle_since.load(Ordering::Relaxed))
         };
-        !self.has_asked.load(Ordering::Relaxed) && u128::from(age()) < grace.as_millis()
+        !self.has_asked() && u128::from(age()) < grace.as_millis()
     }
 
     /// Completes when this connection is to make way.

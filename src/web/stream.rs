@@ -5,7 +5,7 @@ use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -29,9 +29,10 @@ pub struct Traffic {
     /// The most time without progress of a write, in milliseconds: with a `Duration` it would take
     /// the allocator's next size, for each connection.
     patience_ms: u32,
-    /// The last moment at which a write found no room, in milliseconds after `since`, and one more;
-    /// 0 before that.
-    blocked_at: AtomicU64,
+    /// The last moment at which a write found no room; 0 before that.
+    blocked_at: AtomicU32,
+    /// The moment at which the first byte came since the connection began to listen; 0 before that.
+    heard_at: AtomicU32,
     /// Set while the write that was tried last found no room.
     is_blocked: AtomicBool,
     /// The first byte that the client sent, and one more; 0 before that.
@@ -51,7 +52,8 @@ impl Traffic {
         Self {
             since: Instant::now(),
             patience_ms: u32::try_from(patience.as_millis()).unwrap_or(u32::MAX),
-            blocked_at: AtomicU64::new(0),
+            blocked_at: AtomicU32::new(0),
+            heard_at: AtomicU32::new(0),
             is_blocked: AtomicBool::new(false),
             first: AtomicU16::new(0),
             is_watched: AtomicBool::new(true),
@@ -68,6 +70,17 @@ impl Traffic {
     /// Returns whether what the client sent began as TLS does (RFC 8446, section 5.1).
     pub fn began_as_tls(&self) -> bool {
         self.first.load(Ordering::Relaxed) == TLS_HANDSHAKE + 1
+    }
+
+    /// Begins to listen for the next head of a request.
+    pub fn listen(&self) {
+        self.heard_at.store(0, Ordering::Relaxed);
+    }
+
+    /// Returns how long ago the first byte came since then, if one did.
+    pub fn heard(&self) -> Option<Duration> {
+        let ms = self.ms_since(&self.heard_at)?;
+        Some(Duration::from_millis(ms.into()))
     }
 
     /// Leaves writes without progress to the user of the stream: a WebSocket has a policy of its
@@ -89,10 +102,8 @@ impl Traffic {
     /// Returns whether a write found no room within the time of its patience: the connection as a
     /// whole is slow then, and each of its streams with it.
     pub fn was_blocked(&self) -> bool {
-        let Some(at) = self.blocked_at.load(Ordering::Relaxed).checked_sub(1) else {
-            return false;
-        };
-        self.is_blocked() || self.since.elapsed() < Duration::from_millis(at) + self.patience()
+        let since = self.ms_since(&self.blocked_at);
+        since.is_some_and(|ms| self.is_blocked() || ms < self.patience_ms)
     }
 
     /// Counts a stream of the connection whose answer was not read.
@@ -100,9 +111,29 @@ impl Traffic {
         self.slow.inc();
     }
 
+    /// This moment, in milliseconds after `since`, and never 0. It begins anew every 49 days, so
+    /// that what is that long ago seems to be now, which does no harm.
+    fn moment(&self) -> u32 {
+        (self.since.elapsed().as_millis() as u32).max(1)
+    }
+
+    /// How many milliseconds ago that was, if it ever was.
+    fn ms_since(&self, moment: &AtomicU32) -> Option<u32> {
+        match moment.load(Ordering::Relaxed) {
+            0 => None,
+            moment => Some(self.moment().wrapping_sub(moment)),
+        }
+    }
+
+    /// Something came.
+    pub fn hear(&self) {
+        if self.heard_at.load(Ordering::Relaxed) == 0 {
+            self.heard_at.store(self.moment(), Ordering::Relaxed);
+        }
+    }
+
     fn blocked(&self) {
-        let now = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
-        self.blocked_at.store(now + 1, Ordering::Relaxed);
+        self.blocked_at.store(self.moment(), Ordering::Relaxed);
         self.is_blocked.store(true, Ordering::Relaxed);
     }
 }
@@ -226,6 +257,9 @@ impl AsyncRead for Stream {
         match read {
             Poll::Ready(_) => {
                 let count = buffer.filled().len() - before;
+                if count > 0 {
+                    stream.traffic.hear();
+                }
                 stream.read = stream
                     .read
                     .saturating_add(u32::try_from(count).unwrap_or(u32::MAX));

@@ -225,8 +225,9 @@ async fn answers_that_nobody_reads_are_bounded_and_given_up_and_a_pair_talks_bes
     let request = get(
         &format!("/api/chats/history/{}?limit=500", bob.id),
         &ada.token,
-    )
-    .repeat(8);
+    );
+    let last = request.replacen("host: x", "host: x\r\nconnection: close", 1);
+    let request = request.repeat(7) + &last;
     let mut silent = Vec::new();
     for _ in 0..40 {
         let mut stream = narrow(&server).await;
@@ -856,10 +857,14 @@ async fn frames(
     stream
 }
 
-/// `POST /api/auth/login` of which so much of a body is sent, and no end.
+/// `POST /api/auth/login` at host `x` of which so much of a body is sent, and no end.
 fn half_login(stream: u32, body: usize) -> Vec<u8> {
     let path = b"/api/auth/login";
-    let head = [&[0x83, 0x87, 0x04, path.len() as u8][..], path].concat();
+    let head = [
+        &[0x83, 0x87, 0x01, 1, b'x', 0x04, path.len() as u8][..],
+        path,
+    ]
+    .concat();
     let head = frame(HEADERS, 4, stream, &head);
     [head, frame(DATA, 0, stream, &vec![b'{'; body])].concat()
 }
