@@ -127,8 +127,10 @@ test("500 times a connection or the server is killed under traffic, and nobody m
       if (socket.connected) {
         // A close() while it changes to a WebSocket waits for that, and then comes before what the
         // last poll brought is emitted: the client emits that when it is back, and asks for it once
-        // more, too. No network is lost so.
-        while (socket.io.engine.upgrading) await new Promise(setImmediate);
+        // more, too. One with something yet to be sent waits for that, and so may come to wait for
+        // the change. No network is lost so.
+        const isBusy = () => socket.io.engine.upgrading || socket.io.engine.writeBuffer.length > 0;
+        while (isBusy()) await new Promise(setImmediate);
         if (!socket.connected) continue;
         const back = new Promise((done) => socket.once("connect", done));
         socket.io.engine.close();
