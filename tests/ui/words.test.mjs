@@ -5,6 +5,7 @@ import { clockTime, dayName, longTime, shortTime } from '../../static/js/i18n/da
 import { en } from '../../static/js/i18n/en.js'
 import * as fileWords from '../../static/js/i18n/file-words.js'
 import { id } from '../../static/js/i18n/id.js'
+import * as inviteWords from '../../static/js/i18n/invite-words.js'
 import * as keyWords from '../../static/js/i18n/key-words.js'
 import { PEOPLE, w } from '../../static/js/i18n/people.js'
 import * as sheetWords from '../../static/js/i18n/sheet-words.js'
@@ -20,7 +21,7 @@ const sources = readdirSync(new URL('js/', STATIC), { recursive: true })
 const forms = text => typeof text === 'string' ? [text] : Object.values(text)
 const holes = text => [...new Set(forms(text).join(' ').match(/\{\w+\}/g) ?? [])].sort()
 
-for (const [module, words] of [['file-tray', fileWords], ['key-list', keyWords], ['chat-sheet', sheetWords]]) {
+for (const [module, words] of [['file-tray', fileWords], ['key-list', keyWords], ['chat-sheet', sheetWords], ['first-invite', inviteWords]]) {
   test(`the words that ${module} brings along are the same in both languages, and those that it asks for`, () => {
     const source = readFileSync(new URL(`js/elements/${module}.js`, STATIC), 'utf8')
     assert.deepEqual(Object.keys(words.id).sort(), Object.keys(words.en).sort())

@@ -1,6 +1,7 @@
 // <first-invite>: a link to copy, and the same as a QR code, by which people come in.
 
 import { shortDate } from '../i18n/dates.js'
+import { word } from '../i18n/invite-words.js'
 import { languages, t, translate } from '../i18n/words.js'
 import { copyField } from '../lib/clipboard.js'
 import { qrCode } from '../lib/qr.js'
@@ -50,7 +51,7 @@ export class FirstInvite extends HTMLElement {
     const { left, expiresAt } = this.#invite
     part(this, 'note').textContent = t('inviteNote', { count: left, date: shortDate(new Date(expiresAt)) })
     part(this, 'code').setAttribute('aria-label', t('qrCode'))
-    part(this, 'only-here').textContent = isOnlyHere ? t('onlyHere') : ''
+    part(this, 'only-here').textContent = isOnlyHere ? word('onlyHere') : ''
   }
 }
 

@@ -67,7 +67,6 @@ export const en = {
   peopleFound: { one: '{count} person found', other: '{count} people found' },
   firstInvite: 'Invite your people',
   firstInviteHint: 'Anyone who opens this link can create an account here.',
-  onlyHere: 'This address works on this machine only. Open this page by the address that others reach it by, and the link will be theirs.',
   qrCode: 'QR code of the invite link',
   invitePerson: 'Create an invite link',
   inviteLink: 'Invite link',

@@ -65,7 +65,6 @@ export const id = {
   peopleFound: { other: '{count} orang ditemukan' },
   firstInvite: 'Undang orang-orang Anda',
   firstInviteHint: 'Siapa pun yang membuka tautan ini dapat membuat akun di sini.',
-  onlyHere: 'Alamat ini hanya berfungsi di mesin ini. Bukalah halaman ini dengan alamat yang dapat dijangkau orang lain, maka tautannya berlaku bagi mereka.',
   qrCode: 'Kode QR tautan undangan',
   invitePerson: 'Buat tautan undangan',
   inviteLink: 'Tautan undangan',

@@ -5,8 +5,8 @@
  * so do those that are not seen, some of which would show it turned round.
  */
 const LINK = /https?:\/\/[^\s<>"'`\u060c\u061b\u061f\u06d4\u0964\u200b\u200e\u200f\u2018-\u202e\u2066-\u2069\u3001\u3002\u3008-\u3011\uff01\uff08-\uff0c\uff1a-\uff1f]+/giu
-/** What encloses a text. */
-const BRACKETS = ['()', '[]', '{}']
+/** What closes each opening bracket. @type {Record<string, string>} */
+const CLOSING = { '(': ')', '[': ']', '{': '}' }
 
 /**
  * Splits text into plain runs and links. Only http and https are links; punctuation that ends a
@@ -30,17 +30,16 @@ export function splitLinks(text) {
 
 /** @param {string} address @returns {string} the same without what belongs to the sentence */
 function withoutEnd(address) {
-  // Counted once: an address of nothing but brackets would be looked through for each of them.
-  const unopened = new Map(BRACKETS.map(([open, close]) => [close, address.split(close).length - address.split(open).length]))
-  let { length } = address
-  for (;;) {
-    const last = address[length - 1] ?? ''
-    const more = unopened.get(last)
-    if (more === undefined ? !'.,;:!?*'.includes(last) : more <= 0) break
-    if (more !== undefined) unopened.set(last, more - 1)
-    length -= 1
+  // Looked through once: it may be nothing but brackets.
+  /** @type {Record<string, number>} */
+  const open = { ')': 0, ']': 0, '}': 0 }
+  let end = 0
+  for (let at = 0; at < address.length; at++) {
+    const sign = address[at]
+    if (sign in CLOSING) open[CLOSING[sign]]++
+    if (sign in open ? open[sign]-- > 0 : !'.,;:!?*'.includes(sign)) end = at + 1
   }
-  return address.slice(0, length)
+  return address.slice(0, end)
 }
 
 /**
