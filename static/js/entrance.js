@@ -2,6 +2,7 @@
 // only when it is wanted.
 
 import { SignIn } from './elements/sign-in.js'
+import { word } from './i18n/switch-words.js'
 import { currentLanguage, errorText, languages, t, translate } from './i18n/words.js'
 import { answerIntents } from './intents.js'
 import { choiceButtons } from './lib/choices.js'
@@ -110,9 +111,9 @@ export async function redeem(api, code) {
  */
 function askToSwitch(user) {
   const dialog = /** @type {HTMLDialogElement} */ (translate(clone('ask')))
-  part(dialog, 'question').textContent = t('switchQuestion')
-  part(dialog, 'hint').textContent = t('switchHint', { name: user.name || user.username })
-  part(dialog, 'confirm').textContent = t('switchButton')
+  part(dialog, 'question').textContent = word('switchQuestion')
+  part(dialog, 'hint').textContent = word('switchHint', { name: user.name || user.username })
+  part(dialog, 'confirm').textContent = word('switchButton')
   return answerTo(dialog)
 }
 

@@ -293,6 +293,23 @@ describe('reconnecting', () => {
     assert.deepEqual(read, [`history ${ADA}`])
   })
 
+  test('asks once more for a page of which something was changed on its way', async () => {
+    const said = { id: 5, sender_id: ADA, receiver_id: ME, content: 'hello', created_at: time, reactions: [] }
+    const pages = [said, { ...said, reactions: [{ emoji: '👍', count: 1, me: false }] }]
+    const asked = []
+    api.history = () => new Promise(resolve => asked.push(() => resolve({ data: [pages.shift()], meta: { has_more: false } })))
+    socket.connect(false)
+    sync.show(WITH_ADA)
+    await when(() => asked.length === 1)
+    socket.hear('reaction', { message_id: 5, sender_id: ADA, receiver_id: ME, user_id: ADA, emoji: '👍', on: true })
+    asked[0]()
+    await settled()
+    assert.equal(asked.length, 2)
+    asked[1]()
+    await when(() => store.chat(WITH_ADA).thread.messages.length === 1)
+    assert.deepEqual(store.chat(WITH_ADA).thread.messages[0].reactions.map(({ emoji }) => emoji), ['👍'])
+  })
+
   describe('to a server whose data went back', () => {
     const contents = () => store.chat(WITH_ADA).thread.messages.map(({ content }) => content)
     /**

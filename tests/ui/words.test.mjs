@@ -9,6 +9,7 @@ import * as inviteWords from '../../static/js/i18n/invite-words.js'
 import * as keyWords from '../../static/js/i18n/key-words.js'
 import { PEOPLE, w } from '../../static/js/i18n/people.js'
 import * as sheetWords from '../../static/js/i18n/sheet-words.js'
+import * as switchWords from '../../static/js/i18n/switch-words.js'
 import { currentLanguage, errorText, languages, pickLanguage, setLanguage, t } from '../../static/js/i18n/words.js'
 
 const CATALOGUE = { en, id }
@@ -21,9 +22,12 @@ const sources = readdirSync(new URL('js/', STATIC), { recursive: true })
 const forms = text => typeof text === 'string' ? [text] : Object.values(text)
 const holes = text => [...new Set(forms(text).join(' ').match(/\{\w+\}/g) ?? [])].sort()
 
-for (const [module, words] of [['file-tray', fileWords], ['key-list', keyWords], ['chat-sheet', sheetWords], ['first-invite', inviteWords]]) {
+for (const [module, words] of [
+  ['elements/file-tray', fileWords], ['elements/key-list', keyWords], ['elements/chat-sheet', sheetWords],
+  ['elements/first-invite', inviteWords], ['entrance', switchWords],
+]) {
   test(`the words that ${module} brings along are the same in both languages, and those that it asks for`, () => {
-    const source = readFileSync(new URL(`js/elements/${module}.js`, STATIC), 'utf8')
+    const source = readFileSync(new URL(`js/${module}.js`, STATIC), 'utf8')
     assert.deepEqual(Object.keys(words.id).sort(), Object.keys(words.en).sort())
     for (const [key, text] of Object.entries(words.en)) {
       assert.deepEqual(holes(words.id[key]), holes(text), key)

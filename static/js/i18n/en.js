@@ -254,9 +254,6 @@ export const en = {
 
   displayName: 'Name',
   displayNameHint: 'Others see it. Without one they see your username.',
-  switchQuestion: 'Sign in as somebody else?',
-  switchHint: '{name} is signed in here. The link may be for another account; drafts and unsent messages of {name} are then deleted from this device.',
-  switchButton: 'Sign in by the link',
 
   disconnected: 'No connection. Reconnecting…',
   nextTry: 'Next try in {count} s',

@@ -252,9 +252,6 @@ export const id = {
 
   displayName: 'Nama',
   displayNameHint: 'Orang lain melihatnya. Tanpa nama, mereka melihat nama pengguna Anda.',
-  switchQuestion: 'Masuk sebagai orang lain?',
-  switchHint: '{name} sedang masuk di sini. Tautan ini mungkin untuk akun lain; draf dan pesan {name} yang belum terkirim lalu dihapus dari perangkat ini.',
-  switchButton: 'Masuk dengan tautan',
 
   disconnected: 'Tidak ada koneksi. Menyambung kembali…',
   nextTry: 'Dicoba lagi dalam {count} dtk',

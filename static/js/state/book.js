@@ -88,7 +88,7 @@ export class Book extends EventTarget {
   /** @param {ChatKey} key @param {(messages: Message[]) => Message[]} change */
   change(key, change) {
     const { thread } = this.chat(key)
-    return this.set(key, { thread: { ...thread, messages: change(thread.messages) } })
+    return this.set(key, { changedAt: this.heard, thread: { ...thread, messages: change(thread.messages) } })
   }
 
   /** @param {ChatKey} key @param {Message} message that just came */

@@ -21,10 +21,11 @@ import { countOf, noneUnread } from './unread.js'
 /**
  * `peerId` is whom it is with, 0 in a room; `room` is what is known of the room; `mentions` are the
  * unread messages that mention the person here; `mutedUntil` is a time of the server's;
- * `typing` who types there at the moment, by id.
+ * `typing` who types there at the moment, by id. `changedAt` when something of its messages was
+ * changed last, as the store counts events.
  * @typedef {{ key: ChatKey, peerId: number, room: Room | null, listed: Last | null, thread: Thread,
  *   unread: Unread, mentions: Unread, notify: Notify, mutedUntil: string | null, draft: string,
- *   typing: ReadonlySet<number> }} Chat
+ *   typing: ReadonlySet<number>, changedAt: number }} Chat
  */
 /** @typedef {{ chat: Chat, last: Last | null, unread: number, mentions: number }} Row */
 
@@ -78,7 +79,7 @@ export function keyIn(hash) {
 /** @param {ChatKey} key @returns {Chat} */
 export const newChat = key => ({
   key, peerId: isRoom(key) ? 0 : idOf(key), room: null, listed: null, thread: emptyThread(), unread: noneUnread(),
-  mentions: noneUnread(), notify: 'all', mutedUntil: null, draft: '', typing: new Set(),
+  mentions: noneUnread(), notify: 'all', mutedUntil: null, draft: '', typing: new Set(), changedAt: 0,
 })
 
 /**

@@ -118,9 +118,8 @@ export class Reader {
    */
   async readAround(key, id) {
     await this.once(`history ${key} around`, async isVoid => {
-      const asked = this.#store.heard
       try {
-        const { data, meta } = await this.#api.history(naming(key), { around: id, limit: PAGE })
+        const { data, meta, asked } = await this.#unchanged(key, () => this.#api.history(naming(key), { around: id, limit: PAGE }))
         if (isVoid()) return
         this.#store.apply({ type: 'history', data, chat: key, hasMore: meta.has_more ?? false, hasNewer: meta.has_newer ?? false, asked })
       } catch (error) {
@@ -135,9 +134,8 @@ export class Reader {
     const { thread: { messages, hasNewer } } = this.#store.chat(key)
     if (!hasNewer) return
     return this.once(`history ${key} newer`, async isVoid => {
-      const asked = this.#store.heard
       try {
-        const { data, meta } = await this.#api.history(naming(key), { after: newestId(messages), limit: OLDER_PAGE })
+        const { data, meta, asked } = await this.#unchanged(key, () => this.#api.history(naming(key), { after: newestId(messages), limit: OLDER_PAGE }))
         const hasNewer = meta.has_newer ?? meta.has_more ?? false
         if (!isVoid()) this.#store.apply({ type: 'history', data, chat: key, newer: true, hasNewer, asked })
       } catch (error) {
@@ -241,11 +239,13 @@ export class Reader {
   /** @param {ChatKey} key @param {number} [before] */
   #readHistory(key, before) {
     return this.once(`history ${key} ${before}`, async isVoid => {
-      const asked = this.#store.heard
       const left = before === undefined && this.#reach?.chat === key ? this.#reach.id : Infinity
       try {
         // Where the reader's position is comes with the room.
-        const [{ data, hasMore }] = await Promise.all([this.#pages(key, before, left), this.#entering.get(key)])
+        const [{ data, hasMore, asked }] = await Promise.all([
+          this.#unchanged(key, () => this.#pages(key, before, left)),
+          this.#entering.get(key),
+        ])
         if (isVoid()) return
         this.#store.apply({ type: 'history', data, chat: key, hasMore, older: before !== undefined, asked })
         if (left !== Infinity) this.#reach = null
@@ -257,6 +257,21 @@ export class Reader {
         if (!isVoid()) this.#store.apply({ type: 'history_failed', data: { chat: key } })
       }
     })
+  }
+
+  /**
+   * Asks for messages, and again where some of the chat were changed meanwhile: of one that is not
+   * here yet no change is kept.
+   * @template Page
+   * @param {ChatKey} key
+   * @param {() => Promise<Page>} ask
+   * @param {number} [times] at most; who waits is not to wait for a busy chat to rest
+   * @returns {Promise<Page & { asked: number }>} `asked`: when, as the store counts events
+   */
+  async #unchanged(key, ask, times = 3) {
+    const asked = this.#store.heard
+    const page = await ask()
+    return times > 1 && this.#store.chat(key).changedAt > asked ? this.#unchanged(key, ask, times - 1) : { ...page, asked }
   }
 
   /**
