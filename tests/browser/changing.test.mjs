@@ -216,7 +216,6 @@ scene('whoever takes a reaction or a refused message away by the keyboard goes o
   await bob.write(ada, 'a question')
   const page = await stage.open(ada, { path: `/#/chat/${bob.id}` })
   const id = (await ada.history(bob))[0].id
-  await bubble(page, 'a question').waitFor()
   await ada.emit('react', { message_id: id, emoji: '👍', on: true })
   await page.locator('.reaction').press('Enter')
   await page.locator('.reaction').waitFor({ state: 'detached' })
