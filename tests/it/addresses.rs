@@ -190,6 +190,16 @@ async fn asked(server: &TestServer, origin: &str) -> Reply {
         .await
 }
 
+/// A server that lets pages of these origins in.
+async fn letting_in(origins: &[&str]) -> TestServer {
+    let origins = origins.iter().map(|origin| (*origin).to_owned());
+    let engine = EngineConfig {
+        origins: Origins::new(origins).unwrap(),
+        ..EngineConfig::default()
+    };
+    TestServer::with(Config { engine, ..config() }).await
+}
+
 #[tokio::test]
 async fn pages_of_apps_and_extensions_can_be_let_in() {
     let listed = [
@@ -202,15 +212,7 @@ async fn pages_of_apps_and_extensions_can_be_let_in() {
         "app://-",
         "null",
     ];
-    let origins = Origins::new(listed.map(str::to_owned)).unwrap();
-    let server = TestServer::with(Config {
-        engine: EngineConfig {
-            origins,
-            ..EngineConfig::default()
-        },
-        ..config()
-    })
-    .await;
+    let server = letting_in(&listed).await;
     for origin in listed {
         let opened = server.try_wire_from(WEBSOCKET, Some(origin)).await;
         assert_eq!(opened.err(), None, "{origin}");
@@ -232,15 +234,7 @@ async fn pages_of_apps_and_extensions_can_be_let_in() {
 /// Swift's client writes so; its WebSockets were refused as those of a page that is none.
 #[tokio::test]
 async fn an_app_whose_origin_is_the_url_of_its_websocket_gets_in() {
-    let origins = Origins::new(["https://app.example.org".to_owned()]).unwrap();
-    let server = TestServer::with(Config {
-        engine: EngineConfig {
-            origins,
-            ..EngineConfig::default()
-        },
-        ..config()
-    })
-    .await;
+    let server = letting_in(&["https://app.example.org"]).await;
     for (host, origin, refused) in [
         ("chat.example.org:443", "wss://chat.example.org", None),
         ("chat.example.org", "wss://chat.example.org", None),
