@@ -6,7 +6,7 @@ import { ChatSheet } from './elements/chat-sheet.js'
 import { nameOf, titleOf } from './elements/names.js'
 import { ReaderList } from './elements/reader-list.js'
 import { RoomForm } from './elements/room-form.js'
-import { w } from './i18n/people.js'
+import { word } from './i18n/person-words.js'
 import { t, translate } from './i18n/words.js'
 import { codeOf } from './intents.js'
 import { answerTo } from './lib/dialog.js'
@@ -129,13 +129,13 @@ export async function roomIntents({ app, api, store, refused }) {
     async 'report-message'({ id, userId }) {
       const dialog = /** @type {HTMLDialogElement} */ (translate(clone('ask')))
       const reason = make('input', { id: 'report-why', autocomplete: 'off', maxLength: 1000, dir: 'auto' })
-      part(dialog, 'question').textContent = w('report')
-      part(dialog, 'hint').textContent = w('reportMessageHint', { name: nameOf(store.user(userId)) })
-      part(dialog, 'hint').after(make('label', { htmlFor: reason.id }, w('reportReason')), reason)
-      part(dialog, 'confirm').textContent = w('sendReport')
+      part(dialog, 'question').textContent = t('report')
+      part(dialog, 'hint').textContent = word('reportMessageHint', { name: nameOf(store.user(userId)) })
+      part(dialog, 'hint').after(make('label', { htmlFor: reason.id }, word('reportReason')), reason)
+      part(dialog, 'confirm').textContent = word('sendReport')
       if (!await answerTo(dialog)) return
-      if (reason.value.trim() === '') return say(w('reasonNeeded'))
-      await told(api.request('POST', 'api/reports', { message_id: id, reason: reason.value }), code => code === null ? say(w('reported')) : refused(code))
+      if (reason.value.trim() === '') return say(word('reasonNeeded'))
+      await told(api.request('POST', 'api/reports', { message_id: id, reason: reason.value }), code => code === null ? say(word('reported')) : refused(code))
     },
 
     'invite-to-room': ({ chat }) => ask(async () => {

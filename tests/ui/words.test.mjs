@@ -7,7 +7,11 @@ import * as fileWords from '../../static/js/i18n/file-words.js'
 import { id } from '../../static/js/i18n/id.js'
 import * as inviteWords from '../../static/js/i18n/invite-words.js'
 import * as keyWords from '../../static/js/i18n/key-words.js'
-import { PEOPLE, w } from '../../static/js/i18n/people.js'
+import * as personWords from '../../static/js/i18n/person-words.js'
+import * as reportWords from '../../static/js/i18n/report-words.js'
+import * as resetLinkWords from '../../static/js/i18n/reset-link-words.js'
+import * as resetWords from '../../static/js/i18n/reset-words.js'
+import * as sessionWords from '../../static/js/i18n/session-words.js'
 import * as sheetWords from '../../static/js/i18n/sheet-words.js'
 import * as switchWords from '../../static/js/i18n/switch-words.js'
 import { currentLanguage, errorText, languages, pickLanguage, setLanguage, t } from '../../static/js/i18n/words.js'
@@ -22,12 +26,14 @@ const sources = readdirSync(new URL('js/', STATIC), { recursive: true })
 const forms = text => typeof text === 'string' ? [text] : Object.values(text)
 const holes = text => [...new Set(forms(text).join(' ').match(/\{\w+\}/g) ?? [])].sort()
 
-for (const [module, words] of [
+for (const [module, words, other = module] of [
   ['elements/file-tray', fileWords], ['elements/key-list', keyWords], ['elements/chat-sheet', sheetWords],
-  ['elements/first-invite', inviteWords], ['entrance', switchWords],
+  ['elements/first-invite', inviteWords], ['entrance', switchWords], ['elements/session-list', sessionWords],
+  ['elements/report-list', reportWords], ['elements/admin-panel', resetLinkWords], ['elements/reset-form', resetWords],
+  ['elements/person-part', personWords, 'rooms'],
 ]) {
   test(`the words that ${module} brings along are the same in both languages, and those that it asks for`, () => {
-    const source = readFileSync(new URL(`js/${module}.js`, STATIC), 'utf8')
+    const source = [module, other].map(name => readFileSync(new URL(`js/${name}.js`, STATIC), 'utf8')).join('')
     assert.deepEqual(Object.keys(words.id).sort(), Object.keys(words.en).sort())
     for (const [key, text] of Object.entries(words.en)) {
       assert.deepEqual(holes(words.id[key]), holes(text), key)
@@ -86,29 +92,11 @@ describe('the catalogue', () => {
   })
 })
 
-describe('the words of what is loaded when it is wanted', () => {
-  test('are in every language, fill the same holes, and leave nothing empty', () => {
-    assert.deepEqual(Object.keys(PEOPLE).sort(), Object.keys(CATALOGUE).sort())
-    for (const words of Object.values(PEOPLE)) {
-      assert.deepEqual(Object.keys(words).sort(), Object.keys(PEOPLE.en).sort())
-      for (const [key, text] of Object.entries(words)) assert.deepEqual(holes(text), holes(PEOPLE.en[key]), key)
-    }
-  })
-
-  test('are those that the code asks for, and no others', () => {
-    const all = sources.join('')
-    const asked = [...all.matchAll(/\bw\('([^']+)'/g)].map(([, key]) => key)
-    assert.deepEqual(asked.filter(key => !(key in PEOPLE.en)), [])
-    const unused = Object.keys(PEOPLE.en).filter(key => !all.includes(`'${key}'`))
-    assert.deepEqual(unused, [])
-  })
-
-  test('are said in the present language', async () => {
-    await setLanguage('id')
-    assert.equal(w('endFor', { name: 'Firefox' }), 'Keluarkan: Firefox')
-    await setLanguage('en')
-    assert.equal(w('endFor', { name: 'Firefox' }), 'Log out: Firefox')
-  })
+test('the words that a part brings along are said in the present language', async () => {
+  await setLanguage('id')
+  assert.equal(sessionWords.word('endFor', { name: 'Firefox' }), 'Keluarkan: Firefox')
+  await setLanguage('en')
+  assert.equal(sessionWords.word('endFor', { name: 'Firefox' }), 'Log out: Firefox')
 })
 
 describe('t', () => {

@@ -3,7 +3,7 @@
 // the server and hands in what it answered. Loaded when it is first asked for.
 
 import { longTime, shortDate } from '../i18n/dates.js'
-import { w } from '../i18n/people.js'
+import { word } from '../i18n/reset-link-words.js'
 import { errorText, t, translate } from '../i18n/words.js'
 import { paintAvatar } from '../lib/avatar.js'
 import { copyField } from '../lib/clipboard.js'
@@ -53,7 +53,7 @@ export class AdminPanel extends HTMLElement {
 
   show() {
     translate(this)
-    part(this, 'reports').textContent = w('reports')
+    part(this, 'reports').textContent = t('reports')
     this.#choices('uses', USES, 'people')
     this.#choices('days', DAYS, 'days')
     this.#accounts = []
@@ -95,9 +95,9 @@ export class AdminPanel extends HTMLElement {
     const row = [...part(this, 'accounts').children].find(node => /** @type {HTMLElement} */ (node).dataset.key === String(id))
     if (!row) return
     const name = nameOf(/** @type {Account} */ (this.#accounts.find(account => account.id === id)))
-    const field = make('input', { readOnly: true, value: link, ariaLabel: w('resetLinkOf', { name }) })
+    const field = make('input', { readOnly: true, value: link, ariaLabel: word('resetLinkOf', { name }) })
     row.querySelector('.with-copy')?.remove()
-    row.append(make('div', { className: 'with-copy' }, make('p', { className: 'account-note', role: 'status' }, w('resetLinkHint', { name })), field))
+    row.append(make('div', { className: 'with-copy' }, make('p', { className: 'account-note', role: 'status' }, word('resetLinkHint', { name })), field))
     copyField(field)
   }
 
@@ -202,8 +202,8 @@ export class AdminPanel extends HTMLElement {
     part(node, 'note').textContent = roles.filter(Boolean).join(' · ')
     this.#label(part(node, 'promote'), account.is_admin ? 'demote' : 'promote', name)
     this.#label(part(node, 'disable'), account.disabled ? 'enable' : 'disable', name)
-    part(node, 'reset').textContent = w('resetLink')
-    part(node, 'reset').setAttribute('aria-label', w('resetLinkOf', { name }))
+    part(node, 'reset').textContent = word('resetLink')
+    part(node, 'reset').setAttribute('aria-label', word('resetLinkOf', { name }))
     // One does not lock oneself out by a slip, and knows one's own password.
     part(node, 'reset').hidden = me || account.disabled || (account.is_bot ?? false)
     part(node, 'disable').hidden = part(node, 'promote').hidden = me

@@ -2,7 +2,6 @@
 // read it.
 // message-actions.js loads it when the first one is asked for.
 
-import { w } from '../i18n/people.js'
 import { languages, t, translate } from '../i18n/words.js'
 import { copyText } from '../lib/clipboard.js'
 import { intend } from '../lib/intent.js'
@@ -110,7 +109,7 @@ export class MessageMenu extends HTMLElement {
     part(this, 'reactions').hidden = !open
     const writes = room === null || mayPost(room)
     part(this, 'reply').hidden = !writes
-    part(this, 'report').textContent = w('report')
+    part(this, 'report').textContent = t('report')
     part(this, 'report').hidden = mine
     part(this, 'edit').hidden = !mine || !open || !writes || !isEditable(editWindow, message)
     part(this, 'delete').hidden = !changes || !mine && !mayManage(room)

@@ -2,8 +2,8 @@
 // report, with one sentence of what the other sees. It says `know-block`, `block` and `report`,
 // each with `done`; rooms.js asks the server.
 
-import { w } from '../i18n/people.js'
-import { errorText } from '../i18n/words.js'
+import { word } from '../i18n/person-words.js'
+import { errorText, t } from '../i18n/words.js'
 import { intend } from '../lib/intent.js'
 import { make } from '../lib/make.js'
 import { part } from '../lib/template.js'
@@ -69,10 +69,10 @@ export class PersonPart extends HTMLElement {
   #render() {
     const name = this.#name
     const words = {
-      'block-hint': w(this.#blocked ? 'blockedHint' : 'blockHint', { name }),
-      block: w(this.#blocked ? 'unblock' : 'block'),
-      report: w('report'), 'reason-label': w('reportReason'), 'send-report': w('sendReport'),
-      'report-hint': w('reportPersonHint', { name }),
+      'block-hint': word(this.#blocked ? 'blockedHint' : 'blockHint', { name }),
+      block: word(this.#blocked ? 'unblock' : 'block'),
+      report: t('report'), 'reason-label': word('reportReason'), 'send-report': word('sendReport'),
+      'report-hint': word('reportPersonHint', { name }),
     }
     for (const [key, text] of Object.entries(words)) part(this, key).textContent = text
     part(this, 'block').toggleAttribute('disabled', this.#blocked === null)
@@ -109,7 +109,7 @@ export class PersonPart extends HTMLElement {
   #report() {
     const reason = this.#reason.value.trim()
     if (reason === '') {
-      this.#say(w('reasonNeeded'), true)
+      this.#say(word('reasonNeeded'), true)
       return this.#reason.focus()
     }
     intend(this, {
@@ -118,7 +118,7 @@ export class PersonPart extends HTMLElement {
         part(this, 'complaint').hidden = true
         // With its form goes the focus.
         part(this, 'report').focus()
-        this.#say(w('reported'))
+        this.#say(word('reported'))
       }),
     })
   }

@@ -2,7 +2,6 @@
 // server. It says `change-profile`, `change-picture`, `change-password` and `delete-account`;
 // dialogs.js asks the server and hands in how it went. Loaded when it is first asked for.
 
-import { w } from '../i18n/people.js'
 import { errorText, t, translate } from '../i18n/words.js'
 import { paintAvatar } from '../lib/avatar.js'
 import { answerTo, asDialog, fillSelect } from '../lib/dialog.js'
@@ -64,7 +63,7 @@ export class ProfileCard extends HTMLElement {
   show(me) {
     this.#me = me
     translate(this)
-    part(this, 'sessions').textContent = w('sessions')
+    part(this, 'sessions').textContent = t('sessions')
     this.#paint()
     this.#input('called').value = me.name && me.name !== me.username ? me.name : ''
     this.#input('name').value = me.username

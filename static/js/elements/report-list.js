@@ -2,8 +2,8 @@
 // `close-report` and `more-reports`; dialogs.js asks the server. Loaded when it is first asked for.
 
 import { longTime } from '../i18n/dates.js'
-import { w } from '../i18n/people.js'
-import { errorText, translate } from '../i18n/words.js'
+import { word } from '../i18n/report-words.js'
+import { errorText, t, translate } from '../i18n/words.js'
 import { intend } from '../lib/intent.js'
 import { keyed } from '../lib/keyed.js'
 import { make, makeSheet } from '../lib/make.js'
@@ -44,10 +44,10 @@ export class ReportList extends HTMLElement {
 
   show() {
     translate(this)
-    this.#sheet.title.textContent = w('reports')
-    part(this, 'reports-hint').textContent = w('reportsHint')
-    part(this, 'none').textContent = w('noReports')
-    part(this, 'more').textContent = w('moreReports')
+    this.#sheet.title.textContent = t('reports')
+    part(this, 'reports-hint').textContent = word('reportsHint')
+    part(this, 'none').textContent = word('noReports')
+    part(this, 'more').textContent = word('moreReports')
     this.#reports = []
     if (!this.#sheet.dialog.open) this.#sheet.dialog.showModal()
   }
@@ -93,13 +93,13 @@ export class ReportList extends HTMLElement {
   /** @param {HTMLElement} node @param {Report} report */
   #fill(node, { by, about, reason, message, created_at }) {
     const name = nameOf(about) ?? `#${about.id}`
-    part(node, 'name').textContent = w('reportAbout', { name })
+    part(node, 'name').textContent = word('reportAbout', { name })
     part(node, 'reason').textContent = reason
     part(node, 'message').textContent = message?.content ?? ''
     part(node, 'message').hidden = !message
-    part(node, 'note').textContent = w('reportBy', { name: nameOf(by) ?? `#${by.id}`, when: longTime(new Date(created_at), new Date()) })
-    part(node, 'close-report').textContent = w('closeReport')
-    part(node, 'close-report').setAttribute('aria-label', w('closeReportOf', { name }))
+    part(node, 'note').textContent = word('reportBy', { name: nameOf(by) ?? `#${by.id}`, when: longTime(new Date(created_at), new Date()) })
+    part(node, 'close-report').textContent = word('closeReport')
+    part(node, 'close-report').setAttribute('aria-label', word('closeReportOf', { name }))
   }
 }
 

@@ -1,7 +1,7 @@
 // <reset-form>: a new password by a link. It checks what it can by itself, says `reset` with the
 // password, and shows what reset.js answers.
 
-import { w } from '../i18n/people.js'
+import { word } from '../i18n/reset-words.js'
 import { errorText, languages, t, translate } from '../i18n/words.js'
 import { isGuessed } from '../lib/guessed.js'
 import { intend } from '../lib/intent.js'
@@ -61,9 +61,9 @@ export class ResetForm extends HTMLElement {
 
   render() {
     const isOfField = this.#error === 'password_short' || this.#error === 'password_weak'
-    part(this, 'title').textContent = w('resetTitle')
-    part(this, 'lead').textContent = this.#name ? w('resetSwitch', { name: this.#name }) : w('resetLead')
-    part(this, 'submit').textContent = w('resetButton')
+    part(this, 'title').textContent = word('resetTitle')
+    part(this, 'lead').textContent = this.#name ? word('resetSwitch', { name: this.#name }) : word('resetLead')
+    part(this, 'submit').textContent = word('resetButton')
     part(this, 'reveal').textContent = this.#field.type === 'password' ? t('showPassword') : t('hidePassword')
     part(this, 'error').hidden = this.#error === '' || isOfField
     part(this, 'error').textContent = isOfField || this.#error === '' ? '' : errorText(this.#error)

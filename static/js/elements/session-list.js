@@ -3,8 +3,8 @@
 // the server. Loaded when it is first asked for.
 
 import { longTime, shortDate } from '../i18n/dates.js'
-import { w } from '../i18n/people.js'
-import { errorText, translate } from '../i18n/words.js'
+import { word } from '../i18n/session-words.js'
+import { errorText, t, translate } from '../i18n/words.js'
 import { intend } from '../lib/intent.js'
 import { keyed } from '../lib/keyed.js'
 import { make, makeSheet } from '../lib/make.js'
@@ -38,9 +38,9 @@ export class SessionList extends HTMLElement {
 
   show() {
     translate(this)
-    this.#sheet.title.textContent = w('sessions')
-    part(this, 'sessions-hint').textContent = w('sessionsHint')
-    part(this, 'others').textContent = w('endOthers')
+    this.#sheet.title.textContent = t('sessions')
+    part(this, 'sessions-hint').textContent = word('sessionsHint')
+    part(this, 'others').textContent = word('endOthers')
     if (!this.#sheet.dialog.open) this.#sheet.dialog.showModal()
   }
 
@@ -67,13 +67,13 @@ export class SessionList extends HTMLElement {
 
   /** @param {HTMLElement} node @param {Session} session */
   #fill(node, { id, created_at, last_used_at, client, address, current }) {
-    const name = id === 'earlier' ? w('sessionEarlier') : id === 'app' ? w('sessionApp') : client ?? w('sessionUnknown')
-    const used = !current && last_used_at && w('sessionUsed', { when: longTime(new Date(last_used_at), new Date()) })
-    const since = created_at && w('sessionSince', { date: shortDate(new Date(created_at)) })
+    const name = id === 'earlier' ? word('sessionEarlier') : id === 'app' ? word('sessionApp') : client ?? word('sessionUnknown')
+    const used = !current && last_used_at && word('sessionUsed', { when: longTime(new Date(last_used_at), new Date()) })
+    const since = created_at && word('sessionSince', { date: shortDate(new Date(created_at)) })
     part(node, 'name').textContent = name
-    part(node, 'note').textContent = [current && w('sessionCurrent'), address, since, used].filter(Boolean).join(' · ')
-    part(node, 'end').textContent = w('endSession')
-    part(node, 'end').setAttribute('aria-label', w('endFor', { name }))
+    part(node, 'note').textContent = [current && word('sessionCurrent'), address, since, used].filter(Boolean).join(' · ')
+    part(node, 'end').textContent = word('endSession')
+    part(node, 'end').setAttribute('aria-label', word('endFor', { name }))
     part(node, 'end').hidden = current
   }
 }
