@@ -20,10 +20,17 @@ const VERSION = /\/v\/([0-9a-f]{16})\/js\//.exec(import.meta.url)?.[1]
 const SAID_MS = 6_000
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let unsay
+/** @type {HTMLElement} */
+let toast
 
 /** Says something once, to eyes and ears. @param {string} text */
 export function say(text) {
-  const toast = noteOf('toast')
+  toast ??= noteOf('toast')
+  // What is beside an open dialog lies below it, and no screen reader tells it.
+  const dialog = [...document.querySelectorAll('dialog[open]')].at(-1)
+  const place = dialog ?? document.body
+  if (toast.parentNode !== place) place.append(toast)
+  dialog?.addEventListener('close', () => document.body.append(toast), { once: true })
   toast.textContent = text
   clearTimeout(unsay)
   unsay = setTimeout(() => { toast.textContent = '' }, SAID_MS)

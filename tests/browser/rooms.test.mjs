@@ -28,6 +28,27 @@ const kept = page => page.evaluate(async () => {
   return JSON.stringify([rows, Object.entries(localStorage), Object.entries(sessionStorage)])
 })
 
+scene('what is said while a dialog is open stands above it, for eyes and ears, and outlives it', async stage => {
+  const [ada] = await stage.people('ada', 'bob')
+  const page = await stage.open(ada)
+  await page.getByText('No chats yet').waitFor()
+  await page.route('**/api/users?*', route => route.fulfill({ status: 503, json: { success: false, error: { code: 'storage_unavailable', message: 'not now' } } }))
+  await page.keyboard.press('Control+k')
+  await page.getByRole('searchbox').waitFor()
+  await page.getByRole('button', { name: 'New room' }).click()
+  await page.locator('room-form').getByLabel('Add people').fill('bob')
+  const toast = page.locator('room-form dialog > #toast').filter({ hasText: /./ })
+  await toast.waitFor()
+  const isOnTop = await toast.evaluate(node => {
+    const { x, y, width, height } = node.getBoundingClientRect()
+    return document.elementFromPoint(x + width / 2, y + height / 2) === node
+  })
+  assert.ok(isOnTop)
+  await page.locator('room-form').getByRole('button', { name: 'Close' }).click()
+  await page.locator('room-form dialog').waitFor({ state: 'hidden' })
+  await page.locator('#toast').filter({ hasText: /./ }).waitFor()
+})
+
 scene('a room is made by the keyboard, its people talk, and each sees who has read', async stage => {
   const [ada, bob, cyd] = await stage.people('ada', 'bob', 'cyd')
   const page = await stage.open(ada)

@@ -34,8 +34,11 @@ export class MessageComposer extends ChatPart {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #countLater
   #typingSaidAt = -Infinity
-  /** The message that is being edited. @type {Message | null} */
-  #edited = null
+  /**
+   * What is being edited in each chat, with the text so far.
+   * @type {Map<ChatKey | null, { message: Message, text: string }>}
+   */
+  #edits = new Map()
   /** What is being answered in each chat. @type {Map<ChatKey | null, Message>} */
   #answers = new Map()
   /** Why what was edited last could not be saved. */
@@ -87,7 +90,11 @@ export class MessageComposer extends ChatPart {
     })
     // What was deleted is neither edited nor answered any more.
     this.store.addEventListener('gone', () => this.#dropGone(), { signal })
-    this.store.addEventListener('rewound', () => this.#answers.clear(), { signal })
+    this.store.addEventListener('rewound', () => {
+      if (this.#edited) this.#text.value = this.chat?.draft ?? ''
+      this.#answers.clear()
+      this.#edits.clear()
+    }, { signal })
   }
 
   disconnectedCallback() {
@@ -98,12 +105,13 @@ export class MessageComposer extends ChatPart {
   /** @param {ChatKey | null} key the chat to write in, or none */
   open(key) {
     this.#sayStopped()
-    this.#edited = null
     this.#refusal = ''
     this.key = key
-    if (this.store.deleted.has(this.#answered?.id ?? 0)) this.#answered = null
+    const { deleted } = this.store
+    if (deleted.has(this.#answered?.id ?? 0)) this.#answered = null
+    if (deleted.has(this.#edited?.id ?? 0)) this.#edits.delete(key)
     this.#files?.show(key)
-    this.#text.value = this.chat?.draft ?? ''
+    this.#text.value = this.#ownText
     this.render()
     this.#grow()
   }
@@ -111,10 +119,10 @@ export class MessageComposer extends ChatPart {
   /** Edits a message. @param {Message} message */
   edit(message) {
     this.#sayStopped()
-    this.#edited = message
+    const text = message.autoContent ? '' : message.content
+    this.#edits.set(this.key, { message, text })
     this.#answered = null
     this.#refusal = ''
-    const text = message.autoContent ? '' : message.content
     this.#text.value = text
     this.render()
     this.#grow()
@@ -154,6 +162,12 @@ export class MessageComposer extends ChatPart {
   get #answered() { return this.#answers.get(this.key) ?? null }
   set #answered(message) { message ? this.#answers.set(this.key, message) : this.#answers.delete(this.key) }
 
+  /** The message that is being edited here; it waits likewise. */
+  get #edited() { return this.#edits.get(this.key)?.message ?? null }
+
+  /** What the field has in it whenever one comes to it. */
+  get #ownText() { return this.#edits.get(this.key)?.text ?? this.chat?.draft ?? '' }
+
   get #text() { return /** @type {HTMLTextAreaElement} */ (part(this, 'draft')) }
 
   /** Those who can be mentioned here, as far as they are known. */
@@ -189,9 +203,9 @@ export class MessageComposer extends ChatPart {
       this.render()
       return this.#text.focus()
     }
-    this.#edited = null
+    this.#edits.delete(this.key)
     this.#refusal = ''
-    this.#text.value = this.chat?.draft ?? ''
+    this.#text.value = this.#ownText
     this.#grow()
     this.render()
     this.#text.focus()
@@ -219,7 +233,8 @@ export class MessageComposer extends ChatPart {
   #onInput() {
     this.#grow()
     if (this.#names || nameBegunIn(this.#text.value.slice(0, this.#text.selectionStart)) !== null) this.#complete()
-    if (this.#edited) return
+    const edit = this.#edits.get(this.key)
+    if (edit) return void (edit.text = this.#text.value)
     intend(this, { type: 'draft', chat: this.key, text: this.#text.value })
     if (this.#text.value.trim() === '') return this.#sayStopped()
     if (performance.now() - this.#typingSaidAt < TYPING_EVERY_MS) return
@@ -311,10 +326,13 @@ export class MessageComposer extends ChatPart {
   /** @param {Message} message @param {string} content */
   #saveEdit(message, content) {
     if (content === message.content) return this.#leave()
+    const { key } = this
     intend(this, {
       type: 'edit', id: message.id, content,
       done: (/** @type {string | undefined} */ code) => {
-        if (this.#edited !== message) return
+        if (this.#edits.get(key)?.message !== message) return
+        // Elsewhere by now: what was refused waits there.
+        if (key !== this.key) return void (code === undefined && this.#edits.delete(key))
         if (code === undefined) return this.#leave()
         this.#refusal = code
         this.#note()
