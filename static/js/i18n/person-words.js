@@ -1,5 +1,5 @@
-// The words of blocks and reports, in all languages: loaded with the details of a chat, in which one
-// blocks, and from which a message is reported.
+// The words of blocks and reports, in all languages: loaded with the details of a chat, where one
+// blocks, and what a message is reported by.
 
 import { wordsOf } from './words.js'
 
