@@ -116,10 +116,8 @@ pub fn is_heard_by_origin(notice: &Notice) -> bool {
         Act::RoomChanged { .. }
         | Act::MemberChanged(_)
         | Act::Settings { .. }
-        | Act::Edited { .. }
-        | Act::Deleted { .. }
-        | Act::ErasedMany(_)
-        | Act::Reacted { .. } => true,
+        | Act::MessageChanged { .. }
+        | Act::ErasedMany(_) => true,
         Act::Read { .. } | Act::ReadUpTo { .. } | Act::RoomRead(_) | Act::Erased { .. } => false,
     }
 }

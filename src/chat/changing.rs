@@ -1,9 +1,9 @@
-//! The verbs that change what was said: editing, deleting, reacting.
-
-use std::sync::Arc;
+//! The verb that changes what was said: by editing, deleting, reacting.
 
 use super::{Chat, ChatError};
-use crate::model::{ChangedMessage, Emoji, MessageId, Origin, Timestamp, UserId, check_content};
+use crate::model::{
+    ChangedMessage, Emoji, MessageChange, MessageId, Origin, Timestamp, UserId, check_content,
+};
 use crate::store::{Outcome, ReactorsPage, Talk};
 
 /// Of which chats a message may be that is to be changed.
@@ -25,36 +25,29 @@ impl Chats {
 }
 
 impl Chat {
-    /// Gives a message of the author's own another text. Replies with the message as it is then; to
-    /// give it the text that it has changes nothing.
-    pub fn edit(
+    /// Changes a message: with another text, which its author alone gives it; by erasing it, which
+    /// admins of its room do as well; or in what hangs on it. Replies with the message as it is
+    /// then. To do again what was done changes nothing.
+    pub fn change(
         &self,
         now: Timestamp,
         author: UserId,
         chats: Chats,
-        (message, content): (MessageId, Arc<str>),
+        (message, change): (MessageId, MessageChange),
         origin: Option<Origin>,
         reply: impl FnOnce(Result<Box<ChangedMessage>, ChatError>) + Send + 'static,
     ) {
-        if let Err(error) = check_content(&content, self.rules.max_message_chars) {
+        if let MessageChange::Edited { content } = &change
+            && let Some(content) = content
+            && let Err(error) = check_content(content, self.rules.max_message_chars)
+        {
             return reply(Err(error.into()));
         }
-        let talk = chats.reach(Talk::edit(author, message, content));
-        self.submit(now, talk, origin, changed, reply);
-    }
-
-    /// Erases a message of the author's own, or of a room of which they are an admin. To erase it
-    /// again changes nothing.
-    pub fn delete(
-        &self,
-        now: Timestamp,
-        author: UserId,
-        chats: Chats,
-        message: MessageId,
-        origin: Option<Origin>,
-        reply: impl FnOnce(Result<Box<ChangedMessage>, ChatError>) + Send + 'static,
-    ) {
-        let talk = chats.reach(Talk::delete(author, message));
+        // That is a verb of its own.
+        if change.moderator().is_some() {
+            return reply(Err(ChatError::NotSender));
+        }
+        let talk = chats.reach(Talk::change(author, message, change));
         self.submit(now, talk, origin, changed, reply);
     }
 
@@ -68,22 +61,6 @@ impl Chat {
     ) {
         let talk = Talk::moderate(moderator, message);
         self.submit(now, talk, None, changed, reply);
-    }
-
-    /// Puts an emoji on a message, or takes it away. Replies with the message as it is then; where
-    /// it was so already nothing changes.
-    pub fn react(
-        &self,
-        now: Timestamp,
-        author: UserId,
-        chats: Chats,
-        (message, emoji, on): (MessageId, &Emoji, bool),
-        origin: Option<Origin>,
-        reply: impl FnOnce(Result<Box<ChangedMessage>, ChatError>) + Send + 'static,
-    ) {
-        let talk = Talk::react(author, message, emoji.as_str().into(), on);
-        let talk = chats.reach(talk);
-        self.submit(now, talk, origin, changed, reply);
     }
 
     /// Returns who put which emoji on a message of a room of this person's; of one emoji alone,

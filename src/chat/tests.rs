@@ -7,8 +7,8 @@ use parking_lot::Mutex;
 
 use super::*;
 use crate::model::{
-    Act, ClientId, ContentError, Cursor, Era, Message, Notice, PrivateId, Timestamp, UserId,
-    Username,
+    Act, ClientId, ContentError, Cursor, Era, Message, MessageChange, Moderator, Notice, PrivateId,
+    Timestamp, UserId, Username,
 };
 use crate::store::{BATCHES, Command, Done, Location, NewUser, Store};
 
@@ -182,6 +182,23 @@ fn what_cannot_be_sent_is_refused_with_the_reason_and_told_to_nobody() {
         );
     }
     assert_eq!(diary.0.lock().len(), 1);
+}
+
+#[test]
+fn only_the_verb_of_those_who_moderate_erases_what_another_has_said() {
+    let (chat, _) = chat();
+    let message = send(&chat, 1, 2, "Halo!", None).unwrap().id;
+    for moderator in [Moderator::Server, Moderator::Account(user(2))] {
+        let (reply, replied) = reply();
+        let by = Some(moderator);
+        let change = (message, MessageChange::Deleted { by });
+        chat.change(NOW, user(2), Chats::All, change, None, reply);
+        let refused = replied.recv().unwrap();
+        assert!(matches!(refused, Err(ChatError::NotSender)));
+    }
+    let (reply, replied) = reply();
+    chat.moderate(NOW, user(2), message, reply);
+    assert_eq!(replied.recv().unwrap().unwrap().id, message);
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! What is told of a message that was changed, and of the reactions to one. Version 2.
+//! What sockets and hooks are told of a message that was changed, and what a message says of the
+//! reactions to it. Version 2.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -6,7 +7,94 @@ use std::sync::Arc;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer};
 
-use crate::model::{ChangedMessage, Members, MessageId, Reaction, RoomId, Timestamp, UserId};
+use super::documents::{Event, Webhook};
+use crate::model::{
+    Act, ChangedMessage, HookEvent, Members, MessageChange, MessageId, Notice, Reaction, RoomId,
+    Timestamp, UserId,
+};
+
+const MESSAGE_EDITED: Event = Event::durable::<MessageEdited<'_>>(
+    "message_edited",
+    "A message has another text. To every socket of both, or of every member of its room who may read it.",
+)
+.of_second();
+const MESSAGE_DELETED: Event =
+    Event::durable::<MessageDeleted>("message_deleted", "A message is gone. To the same.")
+        .of_second();
+const REACTION: Event = Event::durable::<ReactionChanged<'_>>(
+    "reaction",
+    "A person put an emoji on a message, or took it away. To the same.",
+)
+.of_second();
+
+/// The events of changes of one message.
+pub(super) const CHANGE_EVENTS: [Event; 3] = [MESSAGE_EDITED, MESSAGE_DELETED, REACTION];
+
+/// What hooks are told of them.
+pub(super) const CHANGE_WEBHOOKS: [Webhook; 3] = [
+    Webhook::new::<MessageEdited<'_>>(
+        HookEvent::MessageEdited.as_str(),
+        "A message has another text",
+    ),
+    Webhook::new::<MessageDeleted>(HookEvent::MessageDeleted.as_str(), "A message is gone"),
+    Webhook::new::<ReactionChanged<'_>>(
+        HookEvent::Reaction.as_str(),
+        "A person put an emoji on a message, or took it away",
+    ),
+];
+
+/// The event of an entry that has changed one message.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+pub(crate) enum MessageUpdate<'a> {
+    /// To both, or to the members of a room.
+    Edited(MessageEdited<'a>),
+    /// To the same.
+    Deleted(MessageDeleted),
+    /// To the same.
+    Reaction(ReactionChanged<'a>),
+}
+
+impl<'a> MessageUpdate<'a> {
+    /// Returns the one of an entry; `None` where it has changed no one message.
+    pub(super) fn of(notice: &'a Notice) -> Option<Self> {
+        let (entry, message) = (&notice.entry, notice.message.as_deref()?);
+        let Act::MessageChanged { change, .. } = &entry.act else {
+            return None;
+        };
+        Some(match change {
+            MessageChange::Edited { .. } => Self::Edited(MessageEdited::of(message)),
+            MessageChange::Deleted { .. } => Self::Deleted(MessageDeleted {
+                message_id: message.id,
+                chat: InChat::of(message),
+                deleted_at: entry.at,
+                by: entry.author,
+            }),
+            MessageChange::Reacted { emoji, on } => {
+                let changed = ReactionChanged::of(message, entry.author?, emoji, *on);
+                Self::Reaction(changed)
+            }
+        })
+    }
+
+    /// Returns the event's name.
+    pub(super) const fn name(&self) -> &'static str {
+        match self {
+            Self::Edited(_) => MESSAGE_EDITED.name,
+            Self::Deleted(_) => MESSAGE_DELETED.name,
+            Self::Reaction(_) => REACTION.name,
+        }
+    }
+
+    /// Returns the text of a message that it tells, where it does.
+    pub(super) const fn content(&self) -> &'a str {
+        match self {
+            Self::Edited(edited) => edited.content,
+            Self::Deleted(_) | Self::Reaction(_) => "",
+        }
+    }
+}
 
 /// `message_edited`, and the data of `edit_message`'s ack:
 /// `{"message_id":10,"sender_id":1,"receiver_id":2,"content":"Halo!","edited_at":"…"}`, of a room's

@@ -79,16 +79,16 @@ client_events! {
          and one `messege_read` for each of the newest 100 messages that changed. Of a room it moves the reader's \
          position, which only moves forward; then one `room_read`.",
         [NotFound, InvalidReceiver];
-    EditMessage = "edit_message": NewText => Command::Edit, acked by MessageEdited,
+    EditMessage = "edit_message": NewText => Command::from, acked by MessageEdited,
         "Gives a message of the caller's own another text, as long as `--edit-window` says; then `message_edited`. \
          The same text changes nothing, and the ack has the `edited_at` that was. A room's message takes version 2, \
          as for the events below.",
         [EmptyMessage, MessageTooLong, NotFound, NotAccepted, Forbidden, EditWindowOver, ReadOnly];
-    DeleteMessage = "delete_message": Erasing => Command::Delete, acked by Deleted,
+    DeleteMessage = "delete_message": Erasing => Command::from, acked by Deleted,
         "Erases a message of the caller's own, or, for its admins, any of a room; idempotent. Then \
          `message_deleted`.",
         [NotFound, Forbidden];
-    React = "react": Reacting => Command::React, acked by ReactionChanged,
+    React = "react": Reacting => Command::from, acked by ReactionChanged,
         "Puts an emoji on a message, or takes it away; idempotent. Then `reaction`.",
         [NotFound, NotAccepted, Forbidden, TooManyReactions, ReadOnly];
     Typing = "typing": TypingTo => Command::Typing, acked by Nothing,
@@ -111,6 +111,20 @@ impl ClientEvent {
     /// Returns the event of this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|known| known.name() == name)
+    }
+
+    /// Returns whether it counts among the messages that a person may send in a time: each is told
+    /// to others, and stays.
+    pub(crate) const fn counts_as_message(self) -> bool {
+        match self {
+            Self::SendMessage | Self::EditMessage | Self::DeleteMessage | Self::React => true,
+            Self::MarkAsRead
+            | Self::MessegeRead
+            | Self::MarkChatAsRead
+            | Self::Typing
+            | Self::InView
+            | Self::PresenceSubscribe => false,
+        }
     }
 }
 
@@ -143,14 +157,37 @@ pub(crate) enum Command<'a> {
     },
     MarkChatRead(WholeRead),
     MarkRoomRead(WholeRoomRead),
-    Edit(NewText<'a>),
-    Delete(Erasing),
-    React(Reacting),
+    Change(ChangeCommand<'a>),
     Typing(TypingTo),
     TypingInRoom(TypingInRoom),
     InView(LookingAt),
     RoomInView(LookingAtRoom),
     Watch(Watched),
+}
+
+/// An event by which a client changes one message, decoded.
+pub(crate) enum ChangeCommand<'a> {
+    Edit(NewText<'a>),
+    Delete(Erasing),
+    React(Reacting),
+}
+
+impl<'a> From<NewText<'a>> for Command<'a> {
+    fn from(new: NewText<'a>) -> Self {
+        Self::Change(ChangeCommand::Edit(new))
+    }
+}
+
+impl From<Erasing> for Command<'_> {
+    fn from(which: Erasing) -> Self {
+        Self::Change(ChangeCommand::Delete(which))
+    }
+}
+
+impl From<Reacting> for Command<'_> {
+    fn from(new: Reacting) -> Self {
+        Self::Change(ChangeCommand::React(new))
+    }
 }
 
 impl From<OneRead> for Command<'_> {

@@ -3,7 +3,8 @@
 use super::connect::{ConnectError, ConnectPayload};
 use super::documents::{Connecting, Events};
 use super::server_events::{ROOM_SEEN, ROOM_SKIPPED, ROOM_TYPING};
-use super::{CHAT_ERROR, ClientEvent, PRESENCE, TYPING, UPDATES, USER_CHANGED};
+use super::update::updates;
+use super::{CHAT_ERROR, ClientEvent, PRESENCE, TYPING, USER_CHANGED};
 use crate::socketio::Connected;
 
 /// Returns every event, and the packets by which a socket connects.
@@ -20,6 +21,6 @@ pub(crate) fn events() -> Events {
     Events {
         connecting: Connecting::new::<ConnectPayload<'_>, Connected<'_>, ConnectError>(),
         from_clients: ClientEvent::described().to_vec(),
-        to_clients: [&UPDATES[..], &volatile].concat(),
+        to_clients: [&updates()[..], &volatile].concat(),
     }
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Update;
-use super::changes::{InChat, MessageDeleted, MessageEdited, ReactionChanged};
+use super::changes::{CHANGE_WEBHOOKS, InChat, MessageDeleted};
 use super::documents::Webhook;
 use super::room_events::{RoomChanged, RoomMember, RoomMessage};
 use super::update::ReceiveMessage;
@@ -31,22 +31,14 @@ pub(crate) struct HookBody<'a> {
     pub(crate) offline: &'a [UserId],
 }
 
-/// Every type of a body, and what its `data` is.
-pub(crate) const WEBHOOKS: [Webhook; 10] = [
+const OF_MESSAGES: [Webhook; 2] = [
     Webhook::new::<ReceiveMessage<'_>>(
         HookEvent::DirectMessage.as_str(),
         "A message from one person to another, where the operator has hooks told of these",
     ),
     Webhook::new::<RoomMessage<'_>>(HookEvent::RoomMessage.as_str(), "A message in a room"),
-    Webhook::new::<MessageEdited<'_>>(
-        HookEvent::MessageEdited.as_str(),
-        "A message has another text",
-    ),
-    Webhook::new::<MessageDeleted>(HookEvent::MessageDeleted.as_str(), "A message is gone"),
-    Webhook::new::<ReactionChanged<'_>>(
-        HookEvent::Reaction.as_str(),
-        "A person put an emoji on a message, or took it away",
-    ),
+];
+const OF_ROOMS_AND_ACCOUNTS: [Webhook; 5] = [
     Webhook::new::<RoomChanged<'_>>(
         HookEvent::RoomChanged.as_str(),
         "A room was made, changed or archived",
@@ -62,6 +54,11 @@ pub(crate) const WEBHOOKS: [Webhook; 10] = [
         "What happened up to here is not told, or may not be so any more: read afresh",
     ),
 ];
+
+/// Returns every type of a body, and what its `data` is.
+pub(crate) fn webhooks() -> Vec<Webhook> {
+    [&OF_MESSAGES[..], &CHANGE_WEBHOOKS, &OF_ROOMS_AND_ACCOUNTS].concat()
+}
 
 /// What a hook tells of an event: the same as sockets of version 2 hear of it.
 #[derive(Serialize)]
@@ -117,10 +114,8 @@ pub(crate) fn hook_event(notice: &Notice) -> Option<HookEvent> {
     Some(match (&notice.entry.act, notice.members) {
         (Act::Sent { .. }, Members::Pair(_)) => HookEvent::DirectMessage,
         (Act::Sent { .. }, Members::Room(_)) => HookEvent::RoomMessage,
-        (Act::Edited { .. }, _) => HookEvent::MessageEdited,
-        (Act::Deleted { .. }, _) => HookEvent::MessageDeleted,
+        (Act::MessageChanged { change, .. }, _) => change.hook_event(),
         (Act::ErasedMany(erasure), _) if !erasure.messages.is_empty() => HookEvent::MessageDeleted,
-        (Act::Reacted { .. }, _) => HookEvent::Reaction,
         (Act::RoomChanged { .. }, _) => HookEvent::RoomChanged,
         (Act::MemberChanged(_), _) => HookEvent::RoomMember,
         _ => return None,
@@ -170,7 +165,7 @@ pub(crate) fn hook_data(notice: &Notice, part: usize) -> Option<HookData<'_>> {
                 by: entry.author,
             }))
         }
-        Act::Edited { .. } | Act::Deleted { .. } | Act::Reacted { .. } => {
+        Act::MessageChanged { .. } => {
             notice.message.as_ref()?;
             let update = Update::of(notice, Form::Member, Version::Second).next();
             update.map(HookData::Update)

@@ -41,16 +41,16 @@ pub(crate) use acks::{Deleted, MarkedChatRead, MarkedRead, Nothing, PresenceList
 pub(crate) use attachments::{AttachmentRow, Attachments, NamedFile};
 pub(crate) use changes::{MessageEdited, ReactionChanged, ReactionRow, Reactions};
 pub(crate) use client_events::{
-    ClientEvent, Command, Erasing, NewMessage, NewRoomMessage, NewText, Reacting, Text,
-    TypingInRoom, TypingTo, WholeRead, WholeRoomRead,
+    ChangeCommand, ClientEvent, Command, Erasing, NewMessage, NewRoomMessage, NewText, Reacting,
+    Text, TypingInRoom, TypingTo, WholeRead, WholeRoomRead,
 };
 pub use code::Code;
 pub(crate) use connect::{Capable, ConnectError, Continued, Speaks};
 pub(crate) use events::events;
 pub use fields::{FieldError, Fields};
 pub(crate) use hooks::{
-    GoneUser, HookBody, HookData, HookUser, NoData, WEBHOOKS, hook_data, hook_event, hook_parts,
-    hook_room,
+    GoneUser, HookBody, HookData, HookUser, NoData, hook_data, hook_event, hook_parts, hook_room,
+    webhooks,
 };
 pub(crate) use quotes::{OwnedQuote, Quote};
 pub(crate) use reads::reads;
@@ -60,5 +60,5 @@ pub(crate) use server_events::{
     CHAT_ERROR, ChatErrorEvent, PRESENCE, Presence, ROOM_SEEN, ROOM_SKIPPED, ROOM_TYPING, TYPING,
     Typing, USER_CHANGED, UserChanged,
 };
-pub(crate) use update::{MessageSent, Told, UPDATES, Update, tell_live, told_in_room, updates_of};
+pub(crate) use update::{MessageSent, Told, Update, tell_live, told_in_room, updates_of};
 pub(crate) use version::Version;

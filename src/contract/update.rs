@@ -5,14 +5,13 @@
 
 use std::ops::RangeInclusive;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::Quote;
 use super::attachments::Attachments;
-use super::changes::{
-    InChat, MessageDeleted, MessageEdited, MessagesErased, ReactionChanged, Reactions,
-};
+use super::changes::{CHANGE_EVENTS, MessageUpdate, MessagesErased, Reactions};
 use super::documents::Event;
 use super::room_events::{
     BlockChanged, ChatSettingsAre, RoomChanged, RoomMember, RoomMessage, RoomReadUpTo,
@@ -27,6 +26,7 @@ use crate::model::{
 /// One durable event for one person.
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(transform = in_one_list)]
 pub(crate) enum Update<'a> {
     /// To the receiver.
     ReceiveMessage(ReceiveMessage<'a>),
@@ -49,11 +49,7 @@ pub(crate) enum Update<'a> {
     /// To the same.
     BlockChanged(BlockChanged),
     /// To both, or to the members of a room.
-    MessageEdited(MessageEdited<'a>),
-    /// To the same.
-    MessageDeleted(MessageDeleted),
-    /// To the same.
-    Reaction(ReactionChanged<'a>),
+    Changed(MessageUpdate<'a>),
     /// To the same.
     MessagesErased(MessagesErased),
 }
@@ -215,20 +211,6 @@ const BLOCK_CHANGED: Event = Event::durable::<BlockChanged>(
 )
 .of_second();
 
-const MESSAGE_EDITED: Event = Event::durable::<MessageEdited<'_>>(
-    "message_edited",
-    "A message has another text. To every socket of both, or of every member of its room who may read it.",
-)
-.of_second();
-const MESSAGE_DELETED: Event =
-    Event::durable::<MessageDeleted>("message_deleted", "A message is gone. To the same.")
-        .of_second();
-const REACTION: Event = Event::durable::<ReactionChanged<'_>>(
-    "reaction",
-    "A person put an emoji on a message, or took it away. To the same.",
-)
-.of_second();
-
 const MESSAGES_ERASED: Event = Event::durable::<MessagesErased>(
     "messages_erased",
     "Many messages of a chat are gone at once: all, or one sender's, or those before an id. Of retention, of a room that \
@@ -236,23 +218,34 @@ const MESSAGES_ERASED: Event = Event::durable::<MessagesErased>(
 )
 .of_second();
 
-/// The durable events.
-pub(crate) const UPDATES: [Event; 14] = [
-    RECEIVE_MESSAGE,
-    MESSAGE_SENT,
-    MESSEGE_READ,
-    CHAT_READ,
-    ROOM_MESSAGE,
-    ROOM_READ,
-    ROOM_CHANGED,
-    ROOM_MEMBER,
-    CHAT_SETTINGS,
-    BLOCK_CHANGED,
-    MESSAGE_EDITED,
-    MESSAGE_DELETED,
-    REACTION,
-    MESSAGES_ERASED,
-];
+/// Returns the durable events.
+pub(super) fn updates() -> Vec<Event> {
+    let sent_and_read = [
+        RECEIVE_MESSAGE,
+        MESSAGE_SENT,
+        MESSEGE_READ,
+        CHAT_READ,
+        ROOM_MESSAGE,
+        ROOM_READ,
+        ROOM_CHANGED,
+        ROOM_MEMBER,
+        CHAT_SETTINGS,
+        BLOCK_CHANGED,
+    ];
+    [&sent_and_read[..], &CHANGE_EVENTS, &[MESSAGES_ERASED]].concat()
+}
+
+/// Lists the forms of what is one of several itself beside the others.
+fn in_one_list(schema: &mut Schema) {
+    if let Some(Value::Array(forms)) = schema.get_mut("anyOf") {
+        let all = std::mem::take(forms).into_iter();
+        let forms_of = |mut form: Value| match form.get_mut("anyOf").map(Value::take) {
+            Some(Value::Array(forms)) => forms,
+            _ => vec![form],
+        };
+        *forms = all.flat_map(forms_of).collect();
+    }
+}
 
 impl<'a> Update<'a> {
     /// The event's name.
@@ -268,9 +261,7 @@ impl<'a> Update<'a> {
             Self::RoomMember(_) => ROOM_MEMBER.name,
             Self::ChatSettings(_) => CHAT_SETTINGS.name,
             Self::BlockChanged(_) => BLOCK_CHANGED.name,
-            Self::MessageEdited(_) => MESSAGE_EDITED.name,
-            Self::MessageDeleted(_) => MESSAGE_DELETED.name,
-            Self::Reaction(_) => REACTION.name,
+            Self::Changed(update) => update.name(),
             Self::MessagesErased(_) => MESSAGES_ERASED.name,
         }
     }
@@ -285,7 +276,7 @@ impl<'a> Update<'a> {
             | Self::RoomMember(RoomMember {
                 room: Some(room), ..
             }) => (room.topic, None),
-            Self::MessageEdited(edited) => (edited.content, None),
+            Self::Changed(update) => (update.content(), None),
             _ => ("", None),
         };
         row_bytes(content) + meta.map_or(0, |meta| meta.as_str().len())
@@ -309,9 +300,9 @@ impl<'a> Update<'a> {
     /// The first of them: all that there are, but for a chat that was read.
     fn first(notice: &'a Notice, form: Form, version: Version) -> Option<Self> {
         if notice.message.is_some()
-            && let Some(changed) = Self::of_change(notice)
+            && let Some(changed) = MessageUpdate::of(notice)
         {
-            return Some(changed);
+            return Some(Self::Changed(changed));
         }
         if let Act::ErasedMany(_) = &notice.entry.act {
             return Self::of_erasure(notice, form);
@@ -399,25 +390,6 @@ impl<'a> Update<'a> {
             }
             _ => return None,
         })
-    }
-
-    /// The event of an entry that has changed a message.
-    fn of_change(notice: &'a Notice) -> Option<Self> {
-        let (entry, message) = (&notice.entry, notice.message.as_deref()?);
-        match &entry.act {
-            Act::Edited { .. } => Some(Self::MessageEdited(MessageEdited::of(message))),
-            Act::Deleted { .. } => Some(Self::MessageDeleted(MessageDeleted {
-                message_id: message.id,
-                chat: InChat::of(message),
-                deleted_at: entry.at,
-                by: entry.author,
-            })),
-            Act::Reacted { emoji, on, .. } => {
-                let changed = ReactionChanged::of(message, entry.author?, emoji, *on);
-                Some(Self::Reaction(changed))
-            }
-            _ => None,
-        }
     }
 
     /// The event of an entry that erased many messages.

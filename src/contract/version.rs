@@ -117,9 +117,7 @@ pub(crate) const fn heard_in(notice: &Notice) -> &'static [Alike] {
         | Act::MemberChanged(_)
         | Act::RoomRead(_)
         | Act::Settings { .. } => &[],
-        Act::Edited { .. } | Act::Deleted { .. } | Act::Reacted { .. } | Act::ErasedMany(_) => {
-            SECOND
-        }
+        Act::MessageChanged { .. } | Act::ErasedMany(_) => SECOND,
         Act::Erased { .. } => &[],
     }
 }

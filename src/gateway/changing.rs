@@ -1,12 +1,15 @@
-//! The events that change what was said, as verbs of `chat`.
+//! The events that change what was said, as the verb of `chat`.
+
+use std::sync::Arc;
 
 use super::chat_socket::ChatSocket;
 use super::reply::Reply;
-use crate::chat::Chats;
+use crate::chat::{ChatError, Chats};
 use crate::contract::{
-    Deleted, Erasing, MessageEdited, NewText, Reacting, ReactionChanged, Refusal, Version,
+    ChangeCommand, Deleted, Erasing, MessageEdited, NewText, Reacting, ReactionChanged, Refusal,
+    Version,
 };
-use crate::model::ChangedMessage;
+use crate::model::{ChangedMessage, MessageChange, MessageId};
 
 impl ChatSocket {
     /// The chats whose messages it may change: of rooms the first version knows nothing.
@@ -17,53 +20,53 @@ impl ChatSocket {
         }
     }
 
-    pub(super) fn edit(&self, new: NewText<'_>, reply: Reply) {
-        let request = (new.message_id, new.content.0.into());
-        let answer = move |result: Result<Box<ChangedMessage>, _>| match result {
+    /// Changes a message as a client asks for it.
+    pub(super) fn change(&self, command: ChangeCommand<'_>, reply: Reply) {
+        match command {
+            ChangeCommand::Edit(new) => self.edit(new, reply),
+            ChangeCommand::Delete(which) => self.delete(&which, reply),
+            ChangeCommand::React(new) => self.react(new, reply),
+        }
+    }
+
+    fn edit(&self, new: NewText<'_>, reply: Reply) {
+        let content = Some(new.content.0.into());
+        let change = MessageChange::Edited { content };
+        self.ask(new.message_id, change, move |result| match result {
             Ok(message) => reply.succeed(MessageEdited::of(&message)),
             Err(error) => reply.fail(&Refusal::from(error), None),
-        };
-        let chat = &self.door.verbs.chat;
-        let chats = self.chats();
-        chat.edit(self.now(), self.user, chats, request, self.origin(), answer);
+        });
     }
 
-    pub(super) fn delete(&self, which: &Erasing, reply: Reply) {
+    fn delete(&self, which: &Erasing, reply: Reply) {
         let message_id = which.message_id;
-        let answer = move |result| reply.answer(result, |_| Deleted { message_id });
-        let chat = &self.door.verbs.chat;
-        let chats = self.chats();
-        chat.delete(
-            self.now(),
-            self.user,
-            chats,
-            message_id,
-            self.origin(),
-            answer,
-        );
+        let change = MessageChange::Deleted { by: None };
+        self.ask(message_id, change, move |result| {
+            reply.answer(result, |_| Deleted { message_id });
+        });
     }
 
-    pub(super) fn react(&self, new: Reacting, reply: Reply) {
-        let Reacting {
-            message_id,
-            emoji,
+    fn react(&self, new: Reacting, reply: Reply) {
+        let (user, on) = (self.user, new.on);
+        let emoji: Arc<str> = new.emoji.as_str().into();
+        let change = MessageChange::Reacted {
+            emoji: Arc::clone(&emoji),
             on,
-        } = new;
-        let user = self.user;
-        let put = emoji.clone();
-        let answer = move |result: Result<Box<ChangedMessage>, _>| match result {
-            Ok(message) => reply.succeed(ReactionChanged::of(&message, user, put.as_str(), on)),
-            Err(error) => reply.fail(&Refusal::from(error), None),
         };
-        let request = (message_id, &emoji, on);
+        self.ask(new.message_id, change, move |result| match result {
+            Ok(message) => reply.succeed(ReactionChanged::of(&message, user, &emoji, on)),
+            Err(error) => reply.fail(&Refusal::from(error), None),
+        });
+    }
+
+    fn ask(
+        &self,
+        message: MessageId,
+        change: MessageChange,
+        answer: impl FnOnce(Result<Box<ChangedMessage>, ChatError>) + Send + 'static,
+    ) {
+        let (now, chats, what) = (self.now(), self.chats(), (message, change));
         let chat = &self.door.verbs.chat;
-        chat.react(
-            self.now(),
-            user,
-            self.chats(),
-            request,
-            self.origin(),
-            answer,
-        );
+        chat.change(now, self.user, chats, what, self.origin(), answer);
     }
 }

@@ -149,12 +149,7 @@ impl ChatSocket {
     /// request.
     fn allow(&self, event: Option<ClientEvent>) -> Result<(), Refusal> {
         let kind = match event {
-            Some(
-                ClientEvent::SendMessage
-                | ClientEvent::EditMessage
-                | ClientEvent::DeleteMessage
-                | ClientEvent::React,
-            ) => Kind::Messages,
+            Some(event) if event.counts_as_message() => Kind::Messages,
             Some(ClientEvent::Typing) => Kind::Typing,
             _ => Kind::Requests,
         };
@@ -186,9 +181,7 @@ impl ChatSocket {
             }
             Ok(Command::MarkChatRead(read)) => self.mark_chat_read(&read, reply),
             Ok(Command::MarkRoomRead(read)) => self.mark_room_read(&read, reply),
-            Ok(Command::Edit(new)) => self.edit(new, reply),
-            Ok(Command::Delete(which)) => self.delete(&which, reply),
-            Ok(Command::React(new)) => self.react(new, reply),
+            Ok(Command::Change(change)) => self.change(change, reply),
             Ok(Command::Typing(typing)) => self.typing(&typing, reply),
             Ok(Command::TypingInRoom(typing)) => self.typing_in_room(&typing, reply),
             Ok(Command::InView(view)) => {

@@ -2,51 +2,38 @@
 //!
 //! # Adding an act
 //!
-//! A new [`Act`] is one variant here, and the compiler names most of the places that must know of
-//! it. These are the files that name [`Act::Reacted`], which changes a message in a chat of either
-//! kind: the way from the command to the disk, and from the disk to those who hear of it.
+//! What changes a message where it lies, in a chat of either kind, is a variant of
+//! [`MessageChange`]. A new one says there of which [`MessagePart`] it is, and by that alone it is
+//! known who may do it, which clients hear of it, who is told on catching up, and what a push, a
+//! search and a check of the file make of it. The compiler names most of the other places. These
+//! are the files that name [`MessageChange::Reacted`]: the way from the command to the disk, and
+//! from the disk to those who hear of it.
 //!
 //! | file | what it says of the act |
 //! | --- | --- |
-//! | `model/entry.rs` | the act itself, which message it changes, and how large it is |
-//! | `store/change.rs` | how it is asked for: `Talk::react` |
-//! | `store/write/contact.rs` | whether it is refused between people who are apart |
-//! | `store/talk/conversation.rs` | what it comes to between two people |
-//! | `store/talk/rooms/applying.rs` | what a room keeps of it |
-//! | `store/write/changing.rs` | what it makes of the message |
-//! | `store/write/changing_in_rooms.rs` | what rows it has beside that in a room |
-//! | `store/log/record.rs` | which form of record it has |
+//! | `model/message_change.rs` | the act itself, its part of the message, its event to hooks |
+//! | `gateway/changing.rs` | how a client asks for it, and is answered |
+//! | `store/talk/message_changes.rs` | what it makes of the message and of its rows |
 //! | `store/log/further.rs` | its bytes, written and read |
-//! | `store/read/missed.rs` | whether it is told of on catching up |
-//! | `store/maintain/export.rs` | its line, between two people |
-//! | `store/maintain/export_rooms.rs` | the same in a room |
-//! | `store/maintain/import/changes.rs` | what such a line comes to |
-//! | `store/maintain/check/rooms.rs` | what makes it wrong in a room |
-//! | `store/maintain/check/since.rs` | what the message must be after it |
-//! | `chat/audience.rs` | who hears of it |
-//! | `contract/update.rs` | its form on the wire |
-//! | `contract/version.rs` | which versions of clients hear of it |
-//! | `contract/hooks.rs` | which event of hooks it is |
-//! | `push/listener.rs` | whether a device whose page is closed is told |
+//! | `store/maintain/lines.rs` | its line, written and read, and the form of that |
+//! | `contract/changes.rs` | what an event, an ack and a hook say |
 //!
 //! Beside them these get what is the act's own, and need not name it:
 //!
 //! | file | what it gets |
 //! | --- | --- |
-//! | `store/FORMAT.md` | its bytes, drawn |
-//! | `store/maintain/lines.rs` | the form of its line |
-//! | `store/maintain/import.rs` | an arm that takes the line |
-//! | `contract/changes.rs` | what an event and an ack say |
+//! | `model/hook.rs` | its name among the events of hooks |
 //! | `contract/client_events.rs` | the event by which clients ask for it |
-//! | `chat/changing.rs` | the verb |
-//! | `gateway/chat_socket.rs` | the event led to its handler |
-//! | `gateway/changing.rs` | the handler, which calls the verb |
+//! | `store/maintain/import.rs` | its line among those of changes |
+//! | `store/FORMAT.md` | its bytes, drawn |
 //!
-//! That is more than one would like. Two things stand in the way of fewer: conversations of two and
-//! rooms are decided, exported and checked in files of their own; and who may, who hears and who is
-//! told are questions of their owners, each a `match` over the acts, so that none is forgotten. In
-//! the page it is `state/heard-of-messages.js`, `state/timeline.js`, `sync/sync.js`, the element
+//! What a message keeps of an act from then on is a field of the message, and no part of this walk:
+//! `model/extras.rs`, its bytes in `store/log/extras.rs`, and the rows that show messages. In the
+//! page an act is `state/heard-of-messages.js`, `state/timeline.js`, `sync/sync.js`, the element
 //! that shows it, and the words of both languages.
+//!
+//! An act of another kind is a variant of [`Act`] itself. Who may, who hears and who is told of it
+//! are questions of their owners then, most of them a `match` over the acts.
 
 use std::sync::Arc;
 
@@ -54,8 +41,8 @@ use smallvec::SmallVec;
 
 use super::{
     ChangedMessage, ChatId, ChatSettings, ClientId, ConversationId, EntryId, ErasedMessage,
-    Erasure, Extras, Membership, MessageId, Pair, Room, RoomChange, RoomId, RoomRead, Timestamp,
-    UserId,
+    Erasure, Extras, Membership, MessageChange, MessageId, MessagePart, Moderator, Pair, Room,
+    RoomChange, RoomId, RoomRead, Timestamp, UserId,
 };
 
 /// A chain of entries: each of them knows the one before it.
@@ -116,31 +103,15 @@ pub enum Act<T = Arc<str>> {
         /// of the log is told by that.
         extras: Option<Box<Extras<T>>>,
     },
-    /// Gave a message of their own another text.
-    Edited {
+    /// Changed a message where it lies.
+    MessageChanged {
         /// The message.
         message: MessageId,
-        /// The text; `None` as the log has it, where the message itself says it.
-        content: Option<T>,
-    },
-    /// Had a message erased.
-    Deleted {
-        /// The message.
-        message: MessageId,
-        /// Who did it in a conversation of two, where that was not the message's sender.
-        by: Option<Moderator>,
+        /// What was done to it.
+        change: MessageChange<T>,
     },
     /// Had many messages of one chat erased, by the server's own hand.
     ErasedMany(Box<Erasure>),
-    /// Put an emoji on a message, or took it away again.
-    Reacted {
-        /// The message.
-        message: MessageId,
-        /// The emoji.
-        emoji: T,
-        /// `false` where it was taken away.
-        on: bool,
-    },
     /// Read one message of another member.
     Read {
         /// The message.
@@ -175,25 +146,6 @@ pub enum Act<T = Arc<str>> {
     },
 }
 
-/// Who erases a message of two others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moderator {
-    /// The server itself.
-    Server,
-    /// This account.
-    Account(UserId),
-}
-
-impl Moderator {
-    /// Returns the account; `None` for the server itself.
-    pub const fn account(self) -> Option<UserId> {
-        match self {
-            Self::Server => None,
-            Self::Account(user) => Some(user),
-        }
-    }
-}
-
 /// The messages that went from unread to read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Marked {
@@ -213,9 +165,7 @@ impl<T> Act<T> {
     /// Returns the message that the act changes where it lies, if it does that; of many the newest.
     pub fn changes(&self) -> Option<MessageId> {
         match self {
-            Self::Edited { message, .. }
-            | Self::Deleted { message, .. }
-            | Self::Reacted { message, .. } => Some(*message),
+            Self::MessageChanged { message, .. } => Some(*message),
             Self::ErasedMany(erasure) => erasure.newest(),
             _ => None,
         }
@@ -236,13 +186,27 @@ impl<T> Act<T> {
         }
     }
 
+    /// Returns what of messages the act changes where they lie, if it does that.
+    pub const fn part(&self) -> Option<MessagePart> {
+        match self {
+            Self::MessageChanged { change, .. } => Some(change.part()),
+            Self::ErasedMany(_) => Some(MessagePart::Whole),
+            _ => None,
+        }
+    }
+
     /// Returns whether the act is one upon messages that were sent before, and no mark: those who
     /// speak version 1 hear nothing of it.
     pub const fn is_change(&self) -> bool {
-        matches!(
-            self,
-            Self::Edited { .. } | Self::Deleted { .. } | Self::Reacted { .. } | Self::ErasedMany(_)
-        )
+        self.part().is_some()
+    }
+
+    /// Returns who did it in a conversation of two, where the entry stands for another.
+    pub const fn moderator(&self) -> Option<Moderator> {
+        match self {
+            Self::MessageChanged { change, .. } => change.moderator(),
+            _ => None,
+        }
     }
 }
 
@@ -270,20 +234,11 @@ impl<T: AsRef<str>> Act<T> {
                 client_id: client_id.as_ref().map(ClientId::to_shared),
                 extras: extras.as_ref().map(|extras| Box::new(extras.to_shared())),
             },
-            Self::Edited { message, content } => Act::Edited {
+            Self::MessageChanged { message, change } => Act::MessageChanged {
                 message: *message,
-                content: content.as_ref().map(|content| content.as_ref().into()),
-            },
-            Self::Deleted { message, by } => Act::Deleted {
-                message: *message,
-                by: *by,
+                change: change.to_shared(),
             },
             Self::ErasedMany(erasure) => Act::ErasedMany(erasure.clone()),
-            Self::Reacted { message, emoji, on } => Act::Reacted {
-                message: *message,
-                emoji: emoji.as_ref().into(),
-                on: *on,
-            },
             Self::Read { message } => Act::Read { message: *message },
             Self::ReadUpTo { message, marked } => Act::ReadUpTo {
                 message: *message,
@@ -321,12 +276,8 @@ impl<T: AsRef<str>> Act<T> {
             | Self::MemberChanged(_)
             | Self::RoomRead(_)
             | Self::Settings { .. }
-            | Self::Erased { .. }
-            | Self::Deleted { .. } => 0,
-            Self::Edited { content, .. } => {
-                content.as_ref().map_or(0, |content| content.as_ref().len())
-            }
-            Self::Reacted { emoji, .. } => emoji.as_ref().len(),
+            | Self::Erased { .. } => 0,
+            Self::MessageChanged { change, .. } => change.bytes(),
             Self::ErasedMany(erasure) => erasure.messages.len() * size_of::<ErasedMessage>(),
             Self::ReadUpTo { marked, .. } => marked.newest.len() * size_of::<MessageId>(),
         }

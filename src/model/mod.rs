@@ -17,6 +17,7 @@ mod hook;
 mod id;
 mod login_session;
 mod message;
+mod message_change;
 mod private_id;
 mod reaction;
 mod reply_to;
@@ -30,7 +31,7 @@ pub use contact::{Directory, FirstContact};
 pub use conversation::Pair;
 pub use cursor::{Cursor, CursorKey, CursorKeys, Era, SealedCursor};
 pub use emoji::{Emoji, EmojiError};
-pub use entry::{Act, Entry, Marked, Members, Moderator, Notice, Stream};
+pub use entry::{Act, Entry, Marked, Members, Notice, Stream};
 pub use erasure::{ErasedMessage, Erasure};
 pub use extras::{Extras, MAX_META_BYTES, Meta, MetaError};
 pub use file::{
@@ -48,6 +49,7 @@ pub use login_session::{LoginSession, SessionId, SessionIdError};
 pub use message::{
     ClientId, ContentError, DEFAULT_MAX_MESSAGE_CHARS, Message, check_content, row_bytes,
 };
+pub use message_change::{MessageChange, MessagePart, Moderator};
 pub use private_id::PrivateId;
 pub use reaction::{Reaction, Reactors};
 pub use reply_to::{ReplyTo, Said};

@@ -9,7 +9,9 @@ use tokio::sync::mpsc;
 use super::schedule::Said;
 use crate::chat::{Behind, Event, Listener};
 use crate::metrics::PushMetrics;
-use crate::model::{Act, ChatId, Members, MembershipChange, MessageId, Notice, RoomId, UserId};
+use crate::model::{
+    Act, ChatId, Members, MembershipChange, MessageId, MessagePart, Notice, RoomId, UserId,
+};
 use crate::store::{Store, SubscriptionCount};
 
 /// 4,096 entries may wait to be looked at; of more nobody is told.
@@ -139,6 +141,10 @@ fn heard_of(notice: &Notice) -> Option<Heard> {
             alone,
         })
     };
+    let erased = || {
+        let messages = notice.entry.act.all_changed().collect();
+        Some(Heard::Erased { chat, messages })
+    };
     match &notice.entry.act {
         Act::Sent {
             content, extras, ..
@@ -155,15 +161,16 @@ fn heard_of(notice: &Notice) -> Option<Heard> {
                 mention_all: extras.as_ref().is_some_and(|extras| extras.mention_all),
             })
         }
-        Act::Edited { message, .. } => Some(Heard::Edited {
-            chat,
-            message: *message,
-            text: Arc::clone(&notice.message.as_ref()?.content),
-        }),
-        act @ (Act::Deleted { .. } | Act::ErasedMany(_)) => Some(Heard::Erased {
-            chat,
-            messages: act.all_changed().collect(),
-        }),
+        Act::MessageChanged { message, change } => match change.part() {
+            MessagePart::Text => Some(Heard::Edited {
+                chat,
+                message: *message,
+                text: Arc::clone(&notice.message.as_ref()?.content),
+            }),
+            MessagePart::Whole => erased(),
+            MessagePart::Beside => None,
+        },
+        Act::ErasedMany(_) => erased(),
         Act::Read { message } => read(*message, true),
         Act::ReadUpTo { message, .. } => read(*message, false),
         Act::RoomRead(read) => Some(Heard::Read {
@@ -183,14 +190,14 @@ fn heard_of(notice: &Notice) -> Option<Heard> {
             }),
             MembershipChange::Joined | MembershipChange::Role => None,
         },
-        Act::Erased { .. } | Act::Reacted { .. } | Act::RoomChanged { .. } => None,
+        Act::Erased { .. } | Act::RoomChanged { .. } => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Entry, EntryId, Pair, Stream, Timestamp};
+    use crate::model::{Entry, EntryId, MessageChange, Pair, Stream, Timestamp};
 
     fn user(number: u64) -> UserId {
         UserId::new(number).unwrap()
@@ -215,6 +222,7 @@ mod tests {
     #[test]
     fn a_message_a_mark_and_a_deletion_are_heard_and_a_reaction_is_not() {
         let message = MessageId::new(5).unwrap();
+        let changed = |change| Act::MessageChanged { message, change };
         let sent = Act::Sent {
             content: "hi".into(),
             client_id: None,
@@ -229,15 +237,11 @@ mod tests {
             Some(Heard::Read { user: reader, alone: true, .. }) if reader == user(2)
         ));
         assert!(matches!(
-            heard_of(&notice(1, Act::Deleted { message, by: None })),
+            heard_of(&notice(1, changed(MessageChange::Deleted { by: None }))),
             Some(Heard::Erased { messages, .. }) if messages == [message]
         ));
-        let emoji = "👍".into();
-        let reacted = Act::Reacted {
-            message,
-            emoji,
-            on: true,
-        };
+        let (emoji, on) = ("👍".into(), true);
+        let reacted = changed(MessageChange::Reacted { emoji, on });
         assert!(heard_of(&notice(1, reacted)).is_none());
     }
 }

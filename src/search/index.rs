@@ -15,7 +15,7 @@ use super::folder::Folder;
 use super::plan::{Found, Plan};
 use super::recent::{Recent, Text};
 use super::segment::{Segment, name_of};
-use crate::model::{Act, EntryId, Extras, Notice, Stream, Timestamp, UserId};
+use crate::model::{Act, EntryId, Extras, MessagePart, Notice, Stream, Timestamp, UserId};
 use crate::store::Trail;
 
 /// How large the parts of an index may get.
@@ -188,31 +188,39 @@ impl Index {
     }
 
     fn take_one(&mut self, notice: &Notice) {
-        let (entry, at) = (notice.entry.id, notice.entry.at);
         match &notice.entry.act {
-            Act::Edited { message, .. } => {
-                let id = message.get();
-                if self.is_known(id, entry) {
-                    return;
-                }
-                self.mark_stale(id, entry, at);
-                match edited(notice) {
-                    Some(text) => self.recent.put(text),
-                    None => drop(self.recent.forget(id)),
-                }
-            }
             Act::Sent { .. } => {
                 if let Some(text) = sent(notice) {
                     self.recent.put(text);
                 }
             }
-            Act::Deleted { .. } | Act::ErasedMany(_) => {
-                for message in notice.entry.act.all_changed() {
-                    self.recent.forget(message.get());
-                    self.mark_stale(message.get(), entry, at);
-                }
-            }
+            Act::MessageChanged { message, change } => match change.part() {
+                MessagePart::Text => self.take_edited(notice, message.get()),
+                MessagePart::Whole => self.take_erased(notice),
+                MessagePart::Beside => {}
+            },
+            Act::ErasedMany(_) => self.take_erased(notice),
             _ => {}
+        }
+    }
+
+    fn take_edited(&mut self, notice: &Notice, id: u64) {
+        let (entry, at) = (notice.entry.id, notice.entry.at);
+        if self.is_known(id, entry) {
+            return;
+        }
+        self.mark_stale(id, entry, at);
+        match edited(notice) {
+            Some(text) => self.recent.put(text),
+            None => drop(self.recent.forget(id)),
+        }
+    }
+
+    fn take_erased(&mut self, notice: &Notice) {
+        let (entry, at) = (notice.entry.id, notice.entry.at);
+        for message in notice.entry.act.all_changed() {
+            self.recent.forget(message.get());
+            self.mark_stale(message.get(), entry, at);
         }
     }
 
@@ -311,7 +319,7 @@ pub(super) fn take_again(recent: &mut Recent, trail: &Trail, through: u64, index
                     recent.put(text);
                 }
             }
-            Act::Edited { message, .. } => {
+            Act::MessageChanged { message, change } if change.part() == MessagePart::Text => {
                 let id = message.get();
                 let is_elsewhere = id <= recent.from && !index.is_known(id, notice.entry.id);
                 if let Some(text) = edited(notice).filter(|_| is_elsewhere) {
@@ -328,10 +336,7 @@ pub(super) fn take_again(recent: &mut Recent, trail: &Trail, through: u64, index
 pub(super) fn forget_changed(recent: &mut Recent, trail: &Trail) {
     for notice in &trail.notices {
         let act = &notice.entry.act;
-        let is_of_text = matches!(
-            act,
-            Act::Edited { .. } | Act::Deleted { .. } | Act::ErasedMany(_)
-        );
+        let is_of_text = matches!(act.part(), Some(MessagePart::Text | MessagePart::Whole));
         if is_of_text && notice.entry.id.get() > recent.as_of {
             for message in act.all_changed() {
                 recent.forget(message.get());

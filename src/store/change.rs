@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Act, ChangedMessage, ClientId, Extras, Marked, MessageId, Moderator, Notice, Pair, RoomId,
-    SessionId, Timestamp, User, UserId,
+    Act, ChangedMessage, ClientId, Extras, Marked, MessageChange, MessageId, Moderator, Notice,
+    Pair, RoomId, SessionId, Timestamp, User, UserId,
 };
 use crate::store::error::StoreError;
 use crate::store::files::row::StoredFile;
@@ -132,24 +132,12 @@ impl Talk {
         }
     }
 
-    /// Gives a message of the author's own another text.
-    pub fn edit(author: UserId, message: MessageId, content: Arc<str>) -> Self {
+    /// Changes a message of a conversation of two.
+    pub fn change(author: UserId, message: MessageId, change: MessageChange) -> Self {
         Self {
             author,
             address: Address::Message(message),
-            act: Act::Edited {
-                message,
-                content: Some(content),
-            },
-        }
-    }
-
-    /// Erases a message of the author's own.
-    pub fn delete(author: UserId, message: MessageId) -> Self {
-        Self {
-            author,
-            address: Address::Message(message),
-            act: Act::Deleted { message, by: None },
+            act: Act::MessageChanged { message, change },
         }
     }
 
@@ -163,36 +151,16 @@ impl Talk {
 
     /// Erases any message, for one whose right to that is established.
     pub fn moderate(moderator: UserId, message: MessageId) -> Self {
-        Self {
-            author: moderator,
-            address: Address::AnyMessage(message),
-            act: Act::Deleted {
-                message,
-                by: Some(Moderator::Account(moderator)),
-            },
-        }
+        let by = Some(Moderator::Account(moderator));
+        Self::change(moderator, message, MessageChange::Deleted { by }).in_any_chat()
     }
 
     /// Erases a message by the server's own hand, whoever sent it: the account that stands for its
     /// author is asked for by nobody.
     pub fn erase(message: MessageId) -> Self {
-        Self {
-            author: UserId::new(1).expect("1 is an id"),
-            address: Address::AnyMessage(message),
-            act: Act::Deleted {
-                message,
-                by: Some(Moderator::Server),
-            },
-        }
-    }
-
-    /// Puts an emoji on a message, or takes it away.
-    pub fn react(author: UserId, message: MessageId, emoji: Arc<str>, on: bool) -> Self {
-        Self {
-            author,
-            address: Address::Message(message),
-            act: Act::Reacted { message, emoji, on },
-        }
+        let nobody = UserId::new(1).expect("1 is an id");
+        let by = Some(Moderator::Server);
+        Self::change(nobody, message, MessageChange::Deleted { by }).in_any_chat()
     }
 
     /// Returns the two people it is about, where that can be told without reading.

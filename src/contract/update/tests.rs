@@ -17,7 +17,7 @@ use crate::chat::{
     audience, heard_from,
 };
 use crate::model::{
-    ChatId, CursorKeys, Emoji, EntryId, Extras, MembershipChange, Notify, ReplyTo, Role,
+    ChatId, CursorKeys, EntryId, Extras, MembershipChange, MessageChange, Notify, ReplyTo, Role,
     RoomHistory, RoomId, RoomKind, RoomPost, Username,
 };
 use crate::store::{BATCHES, Command, Done, Location, NewUser, Store};
@@ -378,19 +378,17 @@ fn change(chat: &Chat, random: &mut StdRng) {
     let answer = move |_| {
         let _ = done.send(());
     };
-    match random.random_range(0..6) {
-        0 | 1 => {
-            let content = format!("edited {}", random.random_range(0..1_000)).into();
-            chat.edit(NOW, author, Chats::All, (message, content), None, answer);
-        }
-        2 => chat.delete(NOW, author, Chats::All, message, None, answer),
-        _ => {
-            let emoji = Emoji::new(EMOJI.choose(random).unwrap()).unwrap();
-            let on = random.random_bool(0.6);
-            let what = (message, &emoji, on);
-            chat.react(NOW, author, Chats::All, what, None, answer);
-        }
-    }
+    let change = match random.random_range(0..6) {
+        0 | 1 => MessageChange::Edited {
+            content: Some(format!("edited {}", random.random_range(0..1_000)).into()),
+        },
+        2 => MessageChange::Deleted { by: None },
+        _ => MessageChange::Reacted {
+            emoji: (*EMOJI.choose(random).unwrap()).into(),
+            on: random.random_bool(0.6),
+        },
+    };
+    chat.change(NOW, author, Chats::All, (message, change), None, answer);
     answered.recv().unwrap();
 }
 

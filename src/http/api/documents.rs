@@ -15,7 +15,7 @@ use hyper::{Request, Response, StatusCode};
 use serde_json::Value;
 
 use crate::contract::documents::{self, Access, Operation};
-use crate::contract::{Code, WEBHOOKS, events};
+use crate::contract::{Code, events, webhooks};
 use crate::http::app::App;
 use crate::http::assets::is_known;
 use crate::http::router::ROUTES;
@@ -96,7 +96,7 @@ pub struct Written {
 /// Returns the documents as the code says them. What is served is what was last kept of this.
 pub fn written() -> Written {
     Written {
-        openapi: documents::openapi(ROUTES, &WEBHOOKS),
+        openapi: documents::openapi(ROUTES, &webhooks()),
         asyncapi: documents::asyncapi(&events()),
         pages: documents::GUIDES
             .iter()

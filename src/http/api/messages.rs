@@ -13,7 +13,7 @@ use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::request::{Limit, Query, caller, charge, operator};
 use crate::http::router::PathParams;
-use crate::model::{Emoji, MessageId};
+use crate::model::{Emoji, MessageChange, MessageId};
 use crate::web::Body;
 
 reads! {
@@ -75,8 +75,8 @@ pub(in crate::http) async fn delete(
     let user = caller.user.id;
     let (reply, replied) = oneshot::channel();
     let answer = move |result| drop(reply.send(result));
-    app.chat
-        .delete(now, user, Chats::All, message, None, answer);
+    let what = (message, MessageChange::Deleted { by: None });
+    app.chat.change(now, user, Chats::All, what, None, answer);
     let outcome = replied.await.unwrap_or(Err(ChatError::Unavailable));
     let is_anothers = matches!(
         outcome,

@@ -3,7 +3,9 @@
 
 use super::head::Kind;
 use super::record::{Author, Links, Record, put_back};
-use crate::model::{Act, EntryId, ErasedMessage, Erasure, MessageId, Moderator, Stream, UserId};
+use crate::model::{
+    Act, EntryId, ErasedMessage, Erasure, MessageChange, MessageId, Moderator, Stream, UserId,
+};
 use crate::store::sealed::{Rest, put};
 
 /// A message got another text.
@@ -22,24 +24,37 @@ const BY_ACCOUNT: u64 = 1;
 
 /// Appends an entry up to its checksum.
 pub(super) fn encode<T: AsRef<str>>(record: &Record<T>, id: EntryId, out: &mut Vec<u8>) {
-    if let Act::ErasedMany(erasure) = &record.act {
-        record.encode_head(id, Kind::Other, 0, out);
-        put(out, ERASED_MANY);
-        return put_erasure(id, record.stream, erasure, out);
+    match &record.act {
+        Act::MessageChanged { message, change } => {
+            record.encode_head(id, Kind::Other, 0, out);
+            put_change(id, record, (*message, change), out);
+        }
+        Act::ErasedMany(erasure) => {
+            record.encode_head(id, Kind::Other, 0, out);
+            put(out, ERASED_MANY);
+            put_erasure(id, record.stream, erasure, out);
+        }
+        _ => {}
     }
-    let Some(message) = record.act.changes() else {
-        return;
-    };
-    record.encode_head(id, Kind::Other, 0, out);
-    let kind = match &record.act {
-        Act::Edited { .. } => EDITED,
-        Act::Deleted { .. } => DELETED,
-        _ => REACTED,
+}
+
+/// Appends what an entry says that changed one message: how, which one, and what belongs to that.
+fn put_change<T: AsRef<str>>(
+    id: EntryId,
+    record: &Record<T>,
+    (message, change): (MessageId, &MessageChange<T>),
+    out: &mut Vec<u8>,
+) {
+    let kind = match change {
+        MessageChange::Edited { .. } => EDITED,
+        MessageChange::Deleted { .. } => DELETED,
+        MessageChange::Reacted { .. } => REACTED,
     };
     put(out, kind);
     put_back(out, id, Some(message.into()));
-    match &record.act {
-        Act::Deleted { by, .. } => {
+    match change {
+        MessageChange::Edited { .. } => {}
+        MessageChange::Deleted { by } => {
             put(out, record.links.number);
             put(out, record.rank);
             put(
@@ -51,11 +66,10 @@ pub(super) fn encode<T: AsRef<str>>(record: &Record<T>, id: EntryId, out: &mut V
                 },
             );
         }
-        Act::Reacted { emoji, on, .. } => {
+        MessageChange::Reacted { emoji, on } => {
             put(out, u64::from(*on));
             out.extend_from_slice(emoji.as_ref().as_bytes());
         }
-        _ => {}
     }
 }
 
@@ -89,11 +103,8 @@ pub(super) fn take<'a>(
     let message = MessageId::from(rest.take_back(id)??);
     let mut links = Links::default();
     let mut rank = 0;
-    let act = match kind {
-        EDITED => Act::Edited {
-            message,
-            content: None,
-        },
+    let change = match kind {
+        EDITED => MessageChange::Edited { content: None },
         DELETED => {
             links.number = rest.take()?;
             rank = rest.take().filter(|rank| *rank <= links.number)?;
@@ -101,7 +112,7 @@ pub(super) fn take<'a>(
             if is_room && (rank != 0 || by.is_some()) {
                 return None;
             }
-            Act::Deleted { message, by }
+            MessageChange::Deleted { by }
         }
         REACTED => {
             let on = match rest.take()? {
@@ -110,10 +121,11 @@ pub(super) fn take<'a>(
                 _ => return None,
             };
             let emoji = std::str::from_utf8(std::mem::take(&mut rest.0)).ok()?;
-            Act::Reacted { message, emoji, on }
+            MessageChange::Reacted { emoji, on }
         }
         _ => return None,
     };
+    let act = Act::MessageChanged { message, change };
     rest.0.is_empty().then_some((rank, links, act))
 }
 

@@ -123,9 +123,7 @@ impl<T: AsRef<str>> Record<T> {
         out.extend_from_slice(&[0; 4]);
         match &self.act {
             Act::Sent { .. } | Act::Erased { .. } => self.encode_message(id, out),
-            Act::Edited { .. } | Act::Deleted { .. } | Act::Reacted { .. } | Act::ErasedMany(_) => {
-                further::encode(self, id, out);
-            }
+            Act::MessageChanged { .. } | Act::ErasedMany(_) => further::encode(self, id, out),
             Act::Settings {
                 blocks: Some(blocks),
                 ..
@@ -441,8 +439,8 @@ mod tests {
 
     use super::*;
     use crate::model::{
-        Attachment, ErasedMessage, Erasure, Extras, FileId, FileKind, Meta, Moderator, Reaction,
-        Reactors, ReplyTo, Speaker,
+        Attachment, ErasedMessage, Erasure, Extras, FileId, FileKind, MessageChange, Meta,
+        Moderator, Reaction, Reactors, ReplyTo, Speaker,
     };
     use crate::store::sealed::seal;
 
@@ -590,16 +588,14 @@ mod tests {
             },
         };
         let message = message(300);
-        let erasure = |by| Act::Deleted { message, by };
+        let changed = |change| Act::MessageChanged { message, change };
+        let erasure = |by| changed(MessageChange::Deleted { by });
         let moderator = Some(Moderator::Account(UserId::new(1).unwrap()));
-        let edit = Act::Edited {
-            message,
-            content: None,
-        };
-        let reaction = |on| Act::Reacted {
-            message,
-            emoji: "❤️",
-            on,
+        let edit = changed(MessageChange::Edited { content: None });
+        let reaction = |on| {
+            changed(MessageChange::Reacted {
+                emoji: "❤️", on
+            })
         };
         let numbered = |number| Links {
             number,

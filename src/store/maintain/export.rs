@@ -8,14 +8,13 @@ use redb::{ReadTransaction, ReadableDatabase, ReadableTable};
 use serde::Serialize;
 
 use super::lines::{
-    AttachmentLine, FORMAT, Header, Line, MessageLine, ReactionLine, Time, UserLine, VERSION,
-    VERSION_WITHOUT_OTHERS,
+    AttachmentLine, ChangeLine, FORMAT, Header, Line, MessageLine, ReactionLine, Time, UserLine,
+    VERSION, VERSION_WITHOUT_OTHERS,
 };
 use super::{Counts, MaintainError, Partial, Progress, Source, Unit, Watch, guard};
 use super::{export_people, export_rooms};
 use crate::model::{
-    Act, ClientId, EntryId, Erasure, Extras, MadeBy, Moderator, Pair, Reaction, RoomId, User,
-    UserId,
+    Act, ClientId, EntryId, Erasure, Extras, MadeBy, Pair, Reaction, RoomId, User, UserId,
 };
 use crate::store::disk::schema;
 use crate::store::error::StoreError;
@@ -25,6 +24,7 @@ use crate::store::log::record::Record;
 use crate::store::people::users;
 use crate::store::sealed::unseal;
 use crate::store::tables::{CONVERSATIONS, CREDENTIALS, USERS};
+use crate::store::talk::conversation::author_of;
 
 /// How many lines are written between two looks at how far it is.
 const TOLD_EVERY: u64 = 4_096;
@@ -82,24 +82,8 @@ fn export_source(
             return Err(damaged(next).into());
         }
         let (id, record) = decode(key, sealed)?;
-        let line = match record.stream.pair() {
-            Some(conversation) => {
-                let place = usize::try_from(conversation.get() - 1).unwrap_or(usize::MAX);
-                pairs.get(place).and_then(|pair| line(id, *pair, &record))
-            }
-            None => export_rooms::line(id, &record),
-        };
-        let mut line = line.ok_or_else(|| damaged(next))?;
-        if let Line::Reaction {
-            message_id, emoji, ..
-        } = &mut line
-            && log.read((*message_id).into(), |it| {
-                matches!(it.act, Act::Erased { .. })
-            })?
-        {
-            *emoji = None;
-        }
-        write(&mut out, &line)?;
+        let line = line(&log, &pairs, id, &record)?;
+        write(&mut out, &line.ok_or_else(|| damaged(next))?)?;
         if next.is_multiple_of(TOLD_EVERY) || next == counts.entries {
             watch(Progress {
                 what: "exporting",
@@ -196,7 +180,42 @@ fn pairs(txn: &ReadTransaction) -> Result<Vec<Pair>, StoreError> {
     Ok(pairs)
 }
 
-fn line<'a>(id: EntryId, pair: Pair, record: &Record<&'a str>) -> Option<Line<'a>> {
+/// Returns the line of an entry; `None` for one that no chatd writes.
+fn line<'a>(
+    log: &Log,
+    pairs: &[Pair],
+    id: EntryId,
+    record: &Record<&'a str>,
+) -> Result<Option<Line<'a>>, StoreError> {
+    let pair = record.stream.pair().map(|conversation| {
+        let place = usize::try_from(conversation.get() - 1).unwrap_or(usize::MAX);
+        pairs.get(place).copied()
+    });
+    let pair = match pair {
+        Some(None) => return Ok(None),
+        Some(Some(pair)) => Some(pair),
+        None => None,
+    };
+    let Act::MessageChanged { message, change } = &record.act else {
+        return Ok(match pair {
+            Some(pair) => line_of_pair(id, pair, record),
+            None => export_rooms::line(id, record),
+        });
+    };
+    let said = ChangeLine {
+        id,
+        message: *message,
+        by: author_of(pair, record),
+        at: record.at.into(),
+        change: change.clone(),
+        left_out: None,
+    };
+    let is_erased = |message: Record<&str>| matches!(message.act, Act::Erased { .. });
+    Line::of_change(&said, || log.read((*message).into(), is_erased))
+}
+
+/// Returns the line of an entry between two people that changes no one message.
+fn line_of_pair<'a>(id: EntryId, pair: Pair, record: &Record<&'a str>) -> Option<Line<'a>> {
     let (who, peer) = (
         pair.members()[record.place()],
         pair.members()[1 - record.place()],
@@ -211,27 +230,7 @@ fn line<'a>(id: EntryId, pair: Pair, record: &Record<&'a str>) -> Option<Line<'a
             created_at: at,
             client_id: client_id.as_ref().map(text_of),
         },
-        Act::Edited { message, .. } => Line::Edit {
-            id,
-            message_id: *message,
-            user_id: who,
-            at,
-        },
-        Act::Deleted { message, by } => Line::Delete {
-            id,
-            message_id: *message,
-            user_id: by.map_or(Some(who), Moderator::account),
-            at,
-        },
         Act::ErasedMany(erasure) => erasure_line(id, None, erasure, at),
-        Act::Reacted { message, emoji, on } => Line::Reaction {
-            id,
-            message_id: *message,
-            user_id: who,
-            emoji: Some((*emoji).into()),
-            on: *on,
-            at,
-        },
         Act::Read { message } => Line::Read {
             id,
             message_id: *message,

@@ -15,29 +15,9 @@ pub(super) fn line<'a>(id: EntryId, record: &Record<&'a str>) -> Option<Line<'a>
     };
     let at = Time::from(record.at);
     Some(match &record.act {
-        Act::Edited { message, .. } => Line::Edit {
-            id,
-            message_id: *message,
-            user_id: by?,
-            at,
-        },
-        Act::Deleted { message, .. } => Line::Delete {
-            id,
-            message_id: *message,
-            user_id: by,
-            at,
-        },
         Act::ErasedMany(erasure) => match record.stream {
             Stream::Room(room) => erasure_line(id, Some(room), erasure, at),
             Stream::Pair(_) | Stream::Own(_) => return None,
-        },
-        Act::Reacted { message, emoji, on } => Line::Reaction {
-            id,
-            message_id: *message,
-            user_id: by?,
-            emoji: Some((*emoji).into()),
-            on: *on,
-            at,
         },
         Act::Sent { .. } | Act::Erased { .. } => return message(id, by?, record),
         Act::RoomChanged { change, room } => room_line(id, by, (*change, room), at),

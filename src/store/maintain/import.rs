@@ -412,23 +412,8 @@ impl Import<'_> {
                     client_id.as_deref(),
                 )
             }
-            Line::Edit {
-                id,
-                message_id,
-                user_id,
-                at,
-            } => {
-                let at = self.cut(at);
-                self.edit(id, message_id, user_id, at)
-            }
-            Line::Delete {
-                id,
-                message_id,
-                user_id,
-                at,
-            } => {
-                let at = self.cut(at);
-                self.delete(id, message_id, user_id, at)
+            line @ (Line::Edit { .. } | Line::Delete { .. } | Line::Reaction { .. }) => {
+                self.take_change(&line)
             }
             Line::Erasure {
                 id,
@@ -445,17 +430,6 @@ impl Import<'_> {
                     messages: Vec::new(),
                 };
                 self.erase_many(id, room_id, erasure, &message_ids, at)
-            }
-            Line::Reaction {
-                id,
-                message_id,
-                user_id,
-                emoji,
-                on,
-                at,
-            } => {
-                let at = self.cut(at);
-                self.reaction(id, message_id, user_id, (emoji.as_deref(), on), at)
             }
             Line::Read {
                 id,

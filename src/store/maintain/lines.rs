@@ -11,8 +11,8 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::model::{
-    Attachment, EntryId, FileId, MembershipChange, MessageId, Notify, Role, RoomChange,
-    RoomHistory, RoomId, RoomKind, RoomPost, Timestamp, UserId,
+    Attachment, Emoji, EntryId, FileId, MembershipChange, MessageChange, MessageId, Notify, Role,
+    RoomChange, RoomHistory, RoomId, RoomKind, RoomPost, Timestamp, UserId,
 };
 
 mod people;
@@ -281,6 +281,109 @@ pub(super) enum Line<'a> {
         blocked: Option<bool>,
         at: Time,
     },
+}
+
+/// What the line of a change of one message says, in a chat of either kind.
+pub(super) struct ChangeLine<'a> {
+    pub(super) id: EntryId,
+    pub(super) message: MessageId,
+    /// Who did it; `None` for the server itself.
+    pub(super) by: Option<UserId>,
+    pub(super) at: Time,
+    pub(super) change: MessageChange<&'a str>,
+    /// The key that it leaves out, as it may where the message was deleted since.
+    pub(super) left_out: Option<&'static str>,
+}
+
+impl<'a> Line<'a> {
+    /// Returns the line of a change; `None` for one that no chatd writes. `is_gone` tells whether
+    /// the message was deleted: what was put on it is gone then.
+    pub(super) fn of_change<E>(
+        line: &ChangeLine<'a>,
+        is_gone: impl FnOnce() -> Result<bool, E>,
+    ) -> Result<Option<Self>, E> {
+        let (id, message_id, at) = (line.id, line.message, line.at);
+        Ok(Some(match (&line.change, line.by) {
+            (MessageChange::Edited { .. }, Some(user_id)) => Self::Edit {
+                id,
+                message_id,
+                user_id,
+                at,
+            },
+            (MessageChange::Deleted { .. }, user_id) => Self::Delete {
+                id,
+                message_id,
+                user_id,
+                at,
+            },
+            (MessageChange::Reacted { emoji, on }, Some(user_id)) => Self::Reaction {
+                id,
+                message_id,
+                user_id,
+                emoji: (!is_gone()?).then_some((*emoji).into()),
+                on: *on,
+                at,
+            },
+            (MessageChange::Edited { .. } | MessageChange::Reacted { .. }, None) => {
+                return Ok(None);
+            }
+        }))
+    }
+
+    /// Returns what the line of a change says. The error says what is wrong with it.
+    pub(super) fn change(&self) -> Result<ChangeLine<'_>, String> {
+        let (id, message, by, at, change) = match *self {
+            Self::Edit {
+                id,
+                message_id,
+                user_id,
+                at,
+            } => {
+                let content = None;
+                let edited = MessageChange::Edited { content };
+                (id, message_id, Some(user_id), at, edited)
+            }
+            Self::Delete {
+                id,
+                message_id,
+                user_id,
+                at,
+            } => {
+                let deleted = MessageChange::Deleted { by: None };
+                (id, message_id, user_id, at, deleted)
+            }
+            Self::Reaction {
+                id,
+                message_id,
+                user_id,
+                ref emoji,
+                on,
+                at,
+            } => {
+                let emoji = emoji.as_deref().unwrap_or_default();
+                if !emoji.is_empty() {
+                    Emoji::new(emoji).map_err(|error| error.to_string())?;
+                }
+                let reacted = MessageChange::Reacted { emoji, on };
+                (id, message_id, Some(user_id), at, reacted)
+            }
+            _ => return Err("is no line of a change".into()),
+        };
+        let left_out = match change {
+            MessageChange::Reacted { emoji: "", .. } => Some("emoji"),
+            MessageChange::Reacted { .. }
+            | MessageChange::Edited { .. }
+            | MessageChange::Deleted { .. } => None,
+        };
+        Ok(ChangeLine {
+            id,
+            message,
+            by,
+            at,
+            change,
+            left_out,
+        })
+    }
 }
 
 /// `{"emoji","user_ids"}`: an emoji on a message, and who put it there.

@@ -7,8 +7,8 @@ use super::chats::{Order, Pick};
 use super::page::Page;
 use super::snapshot::{Snapshot, SnapshotLog};
 use crate::model::{
-    Act, ChangedMessage, EntryId, Extras, Members, MessageId, Notice, Pair, Room, RoomHistory,
-    RoomId, Stream, Timestamp, UserId,
+    Act, ChangedMessage, EntryId, Extras, Members, MessageId, MessagePart, Notice, Pair, Room,
+    RoomHistory, RoomId, Stream, Timestamp, UserId,
 };
 use crate::store::error::ReadError;
 use crate::store::log::chain::ReadLog;
@@ -461,18 +461,20 @@ fn changed(
     {
         return Ok(None);
     }
-    if let Act::ErasedMany(_) = act {
+    let Act::MessageChanged { change, .. } = act else {
         return Ok(Some(None));
-    }
-    let is_deleted = matches!(act, Act::Deleted { .. });
+    };
     let left = match whose {
-        Whose::Room(reads) if reads.until.is_some() && !is_deleted => Some(reads),
+        Whose::Room(reads) if reads.until.is_some() => Some(reads),
         Whose::Room(_) | Whose::Pair(..) | Whose::Own => None,
     };
-    // How many there are of a reaction is told as it is by now.
-    if left.is_some() && matches!(act, Act::Reacted { .. }) {
-        return Ok(None);
-    }
+    let (is_deleted, left) = match change.part() {
+        MessagePart::Whole => (true, None),
+        MessagePart::Text => (false, left),
+        // How much hangs on it is told as it is by now.
+        MessagePart::Beside if left.is_some() => return Ok(None),
+        MessagePart::Beside => (false, None),
+    };
     let message = log.read_message(id, |record| {
         let is_told = is_deleted || matches!(record.act, Act::Sent { .. });
         let remains = match (notice.members, whose) {

@@ -27,7 +27,9 @@ use redb::ReadableDatabase;
 
 use super::missed::described;
 use super::snapshot::{INLINE_ENTRIES, Snapshot, SnapshotLog};
-use crate::model::{Act, ChangedMessage, EntryId, Members, Notice, RoomHistory, Stream};
+use crate::model::{
+    Act, ChangedMessage, EntryId, Members, MessagePart, Notice, RoomHistory, Stream,
+};
 use crate::store::error::{ReadError, StoreError};
 use crate::store::log::blocks::{Log, decode};
 use crate::store::log::chain::ReadLog;
@@ -232,7 +234,7 @@ fn changed_message(
     let Some(id) = act.changes().filter(|_| act.erased_many().is_empty()) else {
         return Ok(None);
     };
-    let is_deletion = matches!(act, Act::Deleted { .. });
+    let is_deletion = act.part() == Some(MessagePart::Whole);
     let remains = |record: &Record<&str>| {
         let is_given = is_deletion || matches!(record.act, Act::Sent { .. });
         is_given.then(|| match notice.members {

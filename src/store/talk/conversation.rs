@@ -9,7 +9,7 @@ use super::numbers::NumberSet;
 use super::refusal::TalkRefusal;
 use crate::model::{
     Act, ChangedMessage, ClientId, ConversationId, Entry, EntryId, Erasure, Marked, Members,
-    Message, MessageId, Notice, Pair, RoomHistory, Stream, Timestamp, UserId,
+    Message, MessageId, MessagePart, Notice, Pair, RoomHistory, Stream, Timestamp, UserId,
 };
 use crate::store::error::StoreError;
 use crate::store::log::chain::{Chain, Place, ReadLog, find_ranks, newest_older};
@@ -150,10 +150,9 @@ impl Conversation {
         }
         let place = match act {
             // Its entry stands for the sender's.
-            Act::Deleted {
-                message,
-                by: Some(_),
-            } => self.named(log, id, *message)?.place,
+            Act::MessageChanged { message, change } if change.moderator().is_some() => {
+                self.named(log, id, *message)?.place
+            }
             _ => self.pair.place(author).ok_or(Refusal::NoSuchMessage)?,
         };
         let (rank, links, act) = match act {
@@ -165,21 +164,9 @@ impl Conversation {
                 let rank = self.sent(place) + 1;
                 (rank, self.chain.next(), act.clone())
             }
-            Act::Edited { message, .. } => {
-                self.own(log, id, place, *message)?;
-                (0, Links::default(), act.clone())
-            }
-            Act::Deleted { message, .. } => {
-                let named = self.own(log, id, place, *message)?;
-                let links = Links {
-                    number: named.number,
-                    ..Links::default()
-                };
-                (named.rank, links, act.clone())
-            }
-            Act::Reacted { message, .. } => {
-                self.named(log, id, *message)?;
-                (0, Links::default(), act.clone())
+            Act::MessageChanged { message, change } => {
+                let (rank, links) = self.changing(log, id, place, *message, change.part())?;
+                (rank, links, act.clone())
             }
             Act::Read { message } => {
                 let rank = self.rank_of_received(log, id, place, *message)?;
@@ -211,6 +198,36 @@ impl Conversation {
             links,
             act,
         }))
+    }
+
+    /// Decides upon a change of this part of a message by the member at this place. Returns what
+    /// its entry says of where the message stands.
+    fn changing<L: ReadLog>(
+        &self,
+        log: &L,
+        id: ConversationId,
+        place: usize,
+        message: MessageId,
+        part: MessagePart,
+    ) -> Result<(u64, Links), Refusal<L::Error>> {
+        match part {
+            MessagePart::Text => {
+                self.own(log, id, place, message)?;
+                Ok((0, Links::default()))
+            }
+            MessagePart::Whole => {
+                let named = self.own(log, id, place, message)?;
+                let links = Links {
+                    number: named.number,
+                    ..Links::default()
+                };
+                Ok((named.rank, links))
+            }
+            MessagePart::Beside => {
+                self.named(log, id, message)?;
+                Ok((0, Links::default()))
+            }
+        }
     }
 
     /// Decides upon many messages that are erased at once: each must be here, be said to be what it
@@ -348,11 +365,15 @@ impl Conversation {
             Act::ReadUpTo { .. } => {
                 self.read[place].mark_through(record.rank);
             }
-            Act::Deleted { .. } => {
-                let erased = self.erased.get_or_insert_default();
-                erased.mark(record.links.number);
-                self.read[1 - place].mark(record.rank);
-            }
+            Act::MessageChanged { change, .. } => match change.part() {
+                MessagePart::Whole => {
+                    let erased = self.erased.get_or_insert_default();
+                    erased.mark(record.links.number);
+                    self.read[1 - place].mark(record.rank);
+                }
+                // What these change is in the message.
+                MessagePart::Text | MessagePart::Beside => {}
+            },
             Act::ErasedMany(erasure) => {
                 let erased = self.erased.get_or_insert_default();
                 for message in &erasure.messages {
@@ -452,15 +473,20 @@ pub(crate) fn remains_of(id: MessageId, pair: Pair, record: &Record<&str>) -> Ch
     }
 }
 
-/// Returns the notice of an entry; `pair` are the members of its conversation, where it is one of
-/// two. How the room was at a change of a membership is left open.
-pub(crate) fn notice_of(id: EntryId, pair: Option<Pair>, record: &Record<&str>) -> Notice {
-    let author = match (&record.act, record.author, pair) {
-        (Act::Deleted { by: Some(by), .. }, ..) => by.account(),
+/// Returns who did an entry, the account that moderates included; `None` for the server itself.
+/// `pair` are the members of its conversation, where it is one of two.
+pub(crate) fn author_of<T>(pair: Option<Pair>, record: &Record<T>) -> Option<UserId> {
+    match (record.act.moderator(), record.author, pair) {
+        (Some(by), ..) => by.account(),
         (_, Author::Member(place), Some(pair)) => Some(pair.members()[place]),
         (_, Author::Account(user), _) => Some(user),
         (_, Author::Member(_), None) | (_, Author::Server, _) => None,
-    };
+    }
+}
+
+/// Returns the notice of an entry; `pair` are the members of its conversation, where it is one of
+/// two. How the room was at a change of a membership is left open.
+pub(crate) fn notice_of(id: EntryId, pair: Option<Pair>, record: &Record<&str>) -> Notice {
     let members = match (record.stream, pair) {
         (Stream::Room(room), _) => Members::Room(room),
         (Stream::Own(user), _) => Members::Own(user),
@@ -471,7 +497,7 @@ pub(crate) fn notice_of(id: EntryId, pair: Option<Pair>, record: &Record<&str>) 
         entry: Entry {
             id,
             stream: record.stream,
-            author,
+            author: author_of(pair, record),
             at: record.at,
             act: record.act.to_shared(),
         },

@@ -3,6 +3,7 @@
 pub(crate) mod client_ids;
 pub(crate) mod conversation;
 pub(crate) mod conversations;
+pub(crate) mod message_changes;
 pub(crate) mod numbers;
 mod pieces;
 pub(crate) mod quoting;

@@ -7,7 +7,8 @@ use rand::{RngExt, SeedableRng};
 
 use super::{id, user};
 use crate::model::{
-    Act, ClientId, ConversationId, EntryId, Marked, MessageId, Moderator, Pair, Timestamp, UserId,
+    Act, ClientId, ConversationId, EntryId, Marked, MessageChange, MessageId, MessagePart,
+    Moderator, Pair, Timestamp, UserId,
 };
 use crate::store::StoreError;
 use crate::store::log::chain::ReadLog;
@@ -148,11 +149,9 @@ impl Talked {
     /// Edits, reacts to or deletes a message; a deletion may be another's than its sender's.
     fn change(&mut self, conversation: usize, author: UserId, act: &Act) {
         let message = act.changes().unwrap();
-        let (is_deletion, by) = match act {
-            Act::Deleted { by, .. } => (true, *by),
-            _ => (false, None),
-        };
-        let is_reaction = matches!(act, Act::Reacted { .. });
+        let by = act.moderator();
+        let is_deletion = act.part() == Some(MessagePart::Whole);
+        let is_reaction = act.part() == Some(MessagePart::Beside);
         let pair = self.conversations[conversation].pair;
         let is_member = by.is_some() || pair.place(author).is_some();
         let found = self.find(conversation, message);
@@ -276,20 +275,19 @@ fn what_conversations_decide_and_apply_is_what_a_plain_list_of_messages_says() {
             } else if random.random_bool(0.3) {
                 let who = user(random.random_range(1..=USERS));
                 let moderator = [None, Some(Moderator::Server), Some(Moderator::Account(who))];
-                let act = match random.random_range(0..4) {
-                    0 => Act::Edited {
-                        message: in_log,
-                        content: None,
-                    },
-                    1 => Act::Reacted {
-                        message: in_log,
+                let change = match random.random_range(0..4) {
+                    0 => MessageChange::Edited { content: None },
+                    1 => MessageChange::Reacted {
                         emoji: "👍".into(),
                         on: true,
                     },
-                    _ => Act::Deleted {
-                        message: in_log,
+                    _ => MessageChange::Deleted {
                         by: moderator[random.random_range(0..3)],
                     },
+                };
+                let act = Act::MessageChanged {
+                    message: in_log,
+                    change,
                 };
                 talked.change(conversation, who, &act);
             } else if random.random_bool(0.5) {

@@ -10,7 +10,9 @@ use rand::{RngExt, SeedableRng};
 
 use super::fixture::judging;
 use super::{OPTIONS, Open, id, mark, message, user};
-use crate::model::{Act, ClientId, Extras, Members, Pair, Reaction, Reactors, ReplyTo, Timestamp};
+use crate::model::{
+    Act, ClientId, Extras, Members, MessagePart, Pair, Reaction, Reactors, ReplyTo, Timestamp,
+};
 use crate::store::maintain;
 use crate::store::*;
 
@@ -458,12 +460,16 @@ fn assert_caught_up(open: &Open, model: &Model, (entry, views): &(u64, Vec<BTree
                         );
                         assert!(known.is_none(), "told twice");
                     }
-                    Act::Edited { .. } | Act::Reacted { .. } => {
+                    Act::MessageChanged { message, change }
+                        if change.part() == MessagePart::Whole =>
+                    {
+                        view.remove(&message.get());
+                    }
+                    Act::MessageChanged { .. } => {
                         let message = message.unwrap();
                         let seen = Seen::of(&message.content, message.extras.as_deref());
                         view.insert(message.id.get(), seen);
                     }
-                    Act::Deleted { message, .. } => drop(view.remove(&message.get())),
                     Act::ErasedMany(erasure) => {
                         let Members::Pair(pair) = notice.members else {
                             panic!("{notice:?}")

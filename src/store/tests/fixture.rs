@@ -1,12 +1,13 @@
 //! An open store whose answers are waited for, and the changes and outcomes of the tests.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
 use crate::model::{
-    Act, ClientId, EntryId, Message, MessageId, Notice, RoomHistory, RoomKind, RoomPost, Timestamp,
-    UserId, Username,
+    Act, ClientId, EntryId, Message, MessageChange, MessageId, Notice, RoomHistory, RoomKind,
+    RoomPost, Timestamp, UserId, Username,
 };
 use crate::store::maintain::Judging;
 use crate::store::*;
@@ -255,6 +256,24 @@ pub(crate) fn sent_as(committed: Committed) -> Result<(Message, bool), Box<Commi
 
 fn is_message(notice: &Notice) -> bool {
     matches!(notice.entry.act, Act::Sent { .. })
+}
+
+impl Talk {
+    /// Gives a message of the author's own another text.
+    pub(crate) fn edit(author: UserId, message: MessageId, content: Arc<str>) -> Self {
+        let content = Some(content);
+        Self::change(author, message, MessageChange::Edited { content })
+    }
+
+    /// Erases a message of the author's own.
+    pub(crate) fn delete(author: UserId, message: MessageId) -> Self {
+        Self::change(author, message, MessageChange::Deleted { by: None })
+    }
+
+    /// Puts an emoji on a message, or takes it away.
+    pub(crate) fn react(author: UserId, message: MessageId, emoji: Arc<str>, on: bool) -> Self {
+        Self::change(author, message, MessageChange::Reacted { emoji, on })
+    }
 }
 
 pub(crate) fn mark(reader: u64, message: MessageId) -> Change {

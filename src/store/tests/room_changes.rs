@@ -11,8 +11,8 @@ use rand::{RngExt, SeedableRng};
 use super::fixture::judging;
 use super::{OPTIONS, Open, id, ops, user};
 use crate::model::{
-    Act, ChangedMessage, ClientId, Extras, Members, MembershipChange, MessageId, Notice, Reaction,
-    ReplyTo, RoomHistory, RoomId, RoomKind, RoomPost, Timestamp,
+    Act, ChangedMessage, ClientId, Extras, Members, MembershipChange, MessageChange, MessageId,
+    MessagePart, Notice, Reaction, ReplyTo, RoomHistory, RoomId, RoomKind, RoomPost, Timestamp,
 };
 use crate::store::maintain;
 use crate::store::*;
@@ -553,7 +553,8 @@ fn changed(view: &mut BTreeMap<u64, Seen>, by: u64, notice: &Notice, message: &C
     for (emoji, _, mine) in &mut new.reactions {
         let was = known.reactions.iter().find(|(one, ..)| one == emoji);
         *mine = was.is_some_and(|(.., mine)| *mine);
-        if let Act::Reacted { emoji: one, on, .. } = &notice.entry.act
+        if let Act::MessageChanged { change, .. } = &notice.entry.act
+            && let MessageChange::Reacted { emoji: one, on } = change
             && **one == **emoji
             && notice.entry.author == Some(user(by))
         {
@@ -580,10 +581,14 @@ fn assert_caught_up(open: &Open, model: &Model, (entry, views): &(u64, Vec<BTree
                         let seen = Seen::of(content, extras.as_deref());
                         view.insert(notice.entry.id.get(), seen);
                     }
-                    Act::Edited { .. } | Act::Reacted { .. } => {
+                    Act::MessageChanged { message, change }
+                        if change.part() == MessagePart::Whole =>
+                    {
+                        view.remove(&message.get());
+                    }
+                    Act::MessageChanged { .. } => {
                         changed(&mut view, by, notice, notice.message.as_deref().unwrap());
                     }
-                    Act::Deleted { message, .. } => drop(view.remove(&message.get())),
                     Act::ErasedMany(erasure) => {
                         let Members::Room(of) = notice.members else {
                             panic!("{notice:?}")

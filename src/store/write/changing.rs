@@ -7,22 +7,17 @@
 use std::time::Duration;
 
 use crate::model::{
-    Act, Attachment, ChangedMessage, EntryId, ErasedMessage, Members, MessageId, Pair, Reactors,
-    RoomHistory, RoomId, Timestamp, UserId,
+    Act, Attachment, ChangedMessage, EntryId, ErasedMessage, Members, MessageChange, MessageId,
+    MessagePart, Pair, Reactors, RoomHistory, RoomId, Timestamp, UserId,
 };
-use crate::store::change::Talk;
 use crate::store::error::StoreError;
-use crate::store::log::changed::{Parts, encode_reactions};
+use crate::store::log::changed::Parts;
 use crate::store::log::record::Record;
 use crate::store::talk::conversation::remains_of;
-use crate::store::talk::reactions::{Own, react};
+use crate::store::talk::message_changes::{Since, check_amount, does_anything};
+use crate::store::talk::reactions::Own;
 use crate::store::talk::refusal::TalkRefusal;
 use crate::store::talk::rooms::remains_in_room;
-
-/// So many kinds of reaction a message has at most.
-const MAX_KINDS: usize = 20;
-/// So many of them are one person's.
-const MAX_KINDS_OF_PERSON: usize = 10;
 
 /// A message that an act is to change.
 pub(super) struct Changing {
@@ -45,7 +40,7 @@ pub(super) struct Standing {
     pub(super) may_erase: bool,
     /// Their place among two people.
     pub(super) place: Option<usize>,
-    /// The emoji that they have put on it, where the act is a reaction.
+    /// The emoji that they have put on it, where the act asks for that.
     pub(super) own: Own,
 }
 
@@ -99,46 +94,39 @@ impl Changing {
     pub(super) fn judge(
         &self,
         now: Timestamp,
-        talk: &Talk,
+        (author, change): (UserId, &MessageChange),
         standing: &Standing,
         edit_window: Option<Duration>,
     ) -> Result<bool, TalkRefusal> {
         if !standing.is_reader {
             return Err(TalkRefusal::NoSuchMessage);
         }
-        match &talk.act {
-            Act::Deleted { .. } if !standing.may_erase => Err(TalkRefusal::NotSender),
-            Act::Deleted { .. } => Ok(!self.is_gone),
+        match change.part() {
+            MessagePart::Whole if !standing.may_erase => Err(TalkRefusal::NotSender),
+            MessagePart::Whole => Ok(!self.is_gone),
             _ if self.is_gone => Err(TalkRefusal::NoSuchMessage),
-            Act::Edited { content, .. } => {
-                if !self.is_of(talk.author) {
-                    return Err(TalkRefusal::NotSender);
-                }
-                if content.as_ref() == Some(&self.message.content) {
-                    return Ok(false);
-                }
+            MessagePart::Text if !self.is_of(author) => Err(TalkRefusal::NotSender),
+            MessagePart::Text if self.says(change) => Ok(false),
+            MessagePart::Text => {
                 let is_over = |window| now >= self.created_at.plus(window);
                 match edit_window.is_some_and(is_over) {
                     true => Err(TalkRefusal::EditWindowOver),
                     false => Ok(true),
                 }
             }
-            Act::Reacted { emoji, on, .. } => self.judge_reaction(&standing.own, emoji, *on),
-            _ => Ok(true),
+            MessagePart::Beside if !does_anything(change, &standing.own) => Ok(false),
+            MessagePart::Beside => {
+                check_amount(&self.message, change, &standing.own)?;
+                Ok(true)
+            }
         }
     }
 
-    fn judge_reaction(&self, own: &Own, emoji: &str, on: bool) -> Result<bool, TalkRefusal> {
-        if on == own.iter().any(|own| &**own == emoji) {
-            return Ok(false);
-        }
-        let reactions = self.message.reactions();
-        let is_new = reactions.iter().all(|reaction| &*reaction.emoji != emoji);
-        let is_full =
-            on && (is_new && reactions.len() >= MAX_KINDS || own.len() >= MAX_KINDS_OF_PERSON);
-        match is_full {
-            true => Err(TalkRefusal::TooManyReactions),
-            false => Ok(true),
+    /// Returns whether it has the text already that it is to have.
+    fn says(&self, change: &MessageChange) -> bool {
+        match change {
+            MessageChange::Edited { content } => content.as_ref() == Some(&self.message.content),
+            _ => false,
         }
     }
 
@@ -185,29 +173,31 @@ impl Changing {
         }
     }
 
-    /// Returns what the message becomes by an act of this time; `hash` gives the keyed hash of its
-    /// text.
+    /// Returns what the message becomes by a change of this time. `hash` gives the keyed hash of
+    /// its text.
     pub(super) fn changed(
         self,
         at: Timestamp,
-        talk: &Talk,
+        change: &MessageChange,
         standing: &Standing,
         hash: impl FnOnce(&str) -> u64,
     ) -> Result<Changed, StoreError> {
-        let id = self.message.id;
-        let entry = EntryId::from(id);
-        let mut parts = Parts::of(entry, &self.sealed)?;
-        match &talk.act {
-            Act::Edited {
-                content: Some(content),
-                ..
-            } => parts.edit(content, at, hash(&self.message.content)),
-            Act::Reacted { emoji, on, .. } => {
-                let mut reactions = self.message.reactions().to_vec();
-                react(&mut reactions, standing.place, emoji, *on);
-                parts.react(encode_reactions(&reactions));
+        let mut parts = Parts::of(self.message.id.into(), &self.sealed)?;
+        match change.part() {
+            MessagePart::Whole => return self.erased(),
+            MessagePart::Text => {
+                if let MessageChange::Edited {
+                    content: Some(content),
+                } = change
+                {
+                    parts.edit(content, at, hash(&self.message.content));
+                }
             }
-            _ => return self.erased(),
+            MessagePart::Beside => {
+                let mut since = Since::of(&self.message);
+                since.take(change, standing.place, at);
+                since.put_beside(&mut parts);
+            }
         }
         self.sealed_as(parts, Vec::new())
     }

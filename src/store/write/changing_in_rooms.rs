@@ -2,46 +2,60 @@
 
 use super::changing::{Changing, Standing};
 use super::staging::Staging;
-use crate::model::{Act, Entry, MessageId, Moderator, Reactors, Role, RoomId, Timestamp, UserId};
-use crate::store::change::{Outcome, Talk};
+use crate::model::{
+    Act, Entry, MessageChange, MessageId, MessagePart, Moderator, Reactors, Role, RoomId,
+    Timestamp, UserId,
+};
+use crate::store::change::Outcome;
 use crate::store::error::{ReadError, StoreError};
 use crate::store::log::record::Author;
 use crate::store::room_act::RoomRefusal;
 use crate::store::tables::REACTIONS;
+use crate::store::talk::message_changes::{Row, asks_for_own, row_after};
 use crate::store::talk::reactions::{self, Own};
 use crate::store::talk::refusal::TalkRefusal;
 use crate::store::talk::rooms::may_read;
 
 impl Staging<'_> {
-    /// Has an act change a message of a room.
+    /// Has a person change a message of a room.
     pub(super) fn change_in_room(
         &mut self,
         now: Timestamp,
-        talk: &Talk,
+        author: UserId,
         (room, message): (RoomId, MessageId),
+        change: &MessageChange,
     ) -> Result<Outcome, ReadError> {
         let at = now.following(self.changes.last_at);
         let sealed = self.appended.sealed(message.into())?;
         let head = self.rooms().head(room).ok_or(TalkRefusal::NoSuchMessage)?;
         let changing = Changing::of_room(message, (room, head.room.history), sealed)?;
-        let standing = self.standing(talk, room, &changing)?;
-        if !changing.judge(now, talk, &standing, self.edit_window)? {
+        let standing = self.standing((author, change), room, &changing)?;
+        if !changing.judge(now, (author, change), &standing, self.edit_window)? {
             return Ok(Outcome::Unchanged(Box::new(changing.message)));
         }
         let number = changing.number;
-        let (author, act) = authored(talk);
-        let mut record = head.record(author, at, act);
-        if let Act::Deleted { .. } = &record.act {
+        let (by, entered) = authored(author, change);
+        let act = Act::MessageChanged {
+            message,
+            change: entered,
+        };
+        let mut record = head.record(by, at, act);
+        if change.part() == MessagePart::Whole {
             record.links.number = number;
         }
         let hash = |text: &str| self.known_client_ids.lock().hash_text(text);
-        let changed = changing.changed(at, talk, &standing, hash)?;
+        let changed = changing.changed(at, change, &standing, hash)?;
         let mut notice = self.append_of_room(record)?;
         self.appended
             .entries
             .rewrite(message.into(), changed.sealed);
         self.people().files().free(&changed.freed);
-        self.note_reactions(talk, message, standing.own);
+        let rows = &mut self.changes.reactions;
+        match row_after(change, standing.own) {
+            Row::Same => {}
+            Row::Own(own) => rows.put(message, author, own),
+            Row::Gone => rows.erase(message),
+        }
         notice.message = Some(Box::new(changed.message));
         Ok(Outcome::Entry(notice))
     }
@@ -51,20 +65,19 @@ impl Staging<'_> {
     /// back to one that hides its past.
     fn standing(
         &self,
-        talk: &Talk,
+        (author, change): (UserId, &MessageChange),
         room: RoomId,
         changing: &Changing,
     ) -> Result<Standing, ReadError> {
-        let (message, author) = (changing.message.id, talk.author);
+        let (message, part) = (changing.message.id, change.part());
         let mut standing = Standing {
             is_reader: true,
             may_erase: true,
             place: None,
             own: Own::new(),
         };
-        let is_deletion = matches!(talk.act, Act::Deleted { .. });
-        let moderates = matches!(talk.act, Act::Deleted { by: Some(_), .. });
-        if moderates || is_deletion && changing.is_of(author) {
+        let is_deletion = part == MessagePart::Whole;
+        if change.moderator().is_some() || is_deletion && changing.is_of(author) {
             return Ok(standing);
         }
         let rooms = self.rooms();
@@ -79,10 +92,10 @@ impl Staging<'_> {
             return Err(RoomRefusal::Archived.into());
         }
         // Who may write nothing more here does not do so in the place of what they once wrote.
-        if let Act::Edited { .. } = talk.act {
+        if part == MessagePart::Text {
             head.check_writes(member)?;
         }
-        if let Act::Reacted { .. } = talk.act {
+        if asks_for_own(change) {
             let is_bare = changing.message.reactions().is_empty();
             standing.own = self.reactions_of(message, author, is_bare)?;
         }
@@ -142,34 +155,18 @@ impl Staging<'_> {
         }
         Ok(reads)
     }
-
-    /// Notes what an act changes of who reacted to a message.
-    fn note_reactions(&mut self, talk: &Talk, message: MessageId, mut own: Own) {
-        let rows = &mut self.changes.reactions;
-        match &talk.act {
-            Act::Reacted { emoji, on, .. } => {
-                own.retain(|own| own != emoji);
-                own.extend(on.then(|| emoji.clone()));
-                rows.put(message, talk.author, own);
-            }
-            Act::Deleted { .. } => rows.erase(message),
-            _ => {}
-        }
-    }
 }
 
 /// Returns who does what, as an entry of a room says it.
-fn authored(talk: &Talk) -> (Author, Act) {
-    match &talk.act {
-        Act::Deleted { message, by } => {
-            let author = match by {
-                None => Author::Account(talk.author),
-                Some(Moderator::Account(user)) => Author::Account(*user),
-                Some(Moderator::Server) => Author::Server,
-            };
-            let (message, by) = (*message, None);
-            (author, Act::Deleted { message, by })
-        }
-        act => (Author::Account(talk.author), act.clone()),
-    }
+fn authored(author: UserId, change: &MessageChange) -> (Author, MessageChange) {
+    let by = match change.moderator() {
+        None => Author::Account(author),
+        Some(Moderator::Account(user)) => Author::Account(user),
+        Some(Moderator::Server) => Author::Server,
+    };
+    let change = match change {
+        MessageChange::Deleted { .. } => MessageChange::Deleted { by: None },
+        change => change.clone(),
+    };
+    (by, change)
 }

@@ -1,7 +1,7 @@
 //! Who may write to whom: blocks, and first contact.
 
 use super::staging::Staging;
-use crate::model::{Act, ChatId, FirstContact, Pair, Timestamp, UserId};
+use crate::model::{Act, ChatId, FirstContact, MessagePart, Pair, Timestamp, UserId};
 use crate::store::error::{ReadError, StoreError};
 use crate::store::people::refusal::PeopleRefusal;
 use crate::store::room_act::RoomDone;
@@ -47,10 +47,15 @@ impl Staging<'_> {
         pair: Pair,
         act: &Act,
     ) -> Result<(), ContactRefusal> {
-        match (act, pair.other(author)) {
-            (Act::Sent { .. } | Act::Edited { .. } | Act::Reacted { .. }, Some(peer)) => {
-                self.check_accepted(author, peer)
-            }
+        let says = match act {
+            Act::Sent { .. } => true,
+            act => match act.part() {
+                Some(MessagePart::Text | MessagePart::Beside) => true,
+                Some(MessagePart::Whole) | None => false,
+            },
+        };
+        match pair.other(author) {
+            Some(peer) if says => self.check_accepted(author, peer),
             _ => Ok(()),
         }
     }

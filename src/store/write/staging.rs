@@ -404,13 +404,12 @@ impl<'a> Staging<'a> {
     fn talk(&mut self, now: Timestamp, talk: &Talk) -> Result<Outcome, ReadError> {
         match talk.address {
             Address::Room(room) => return self.talk_in_room(now, talk, room),
-            Address::AnyMessage(message) if talk.act.changes().is_some() => {
-                if let Some(room) = self.room_with(message)? {
-                    return self.change_in_room(now, talk, (room, message));
-                }
-            }
             Address::AnyMessage(message) => {
-                if let Some(room) = self.room_of(talk.author, message)? {
+                if let Act::MessageChanged { change, .. } = &talk.act {
+                    if let Some(room) = self.room_with(message)? {
+                        return self.change_in_room(now, talk.author, (room, message), change);
+                    }
+                } else if let Some(room) = self.room_of(talk.author, message)? {
                     return Ok(Outcome::InRoom(room));
                 }
             }
@@ -422,16 +421,17 @@ impl<'a> Staging<'a> {
     /// Has an act of talk append its entry in a conversation of two.
     fn talk_of_two(&mut self, now: Timestamp, talk: &Talk) -> Result<Outcome, ReadError> {
         let (known, pair) = self.conversation_of(talk)?;
-        let changing = match talk.act.changes() {
-            None => None,
-            Some(message) => {
-                let (changing, standing) = self.changing(talk, pair, message)?;
+        let changing = match &talk.act {
+            Act::MessageChanged { message, change } => {
+                let (changing, standing) = self.changing(talk, pair, *message)?;
                 self.check_talk(talk.author, pair, &talk.act)?;
-                if !changing.judge(now, talk, &standing, self.edit_window)? {
+                let what = (talk.author, change);
+                if !changing.judge(now, what, &standing, self.edit_window)? {
                     return Ok(Outcome::Unchanged(Box::new(changing.message)));
                 }
-                Some((changing, standing))
+                Some((changing, standing, change))
             }
+            _ => None,
         };
         let name = match self.named(now, talk)? {
             Named::Before(earlier) => {
@@ -455,7 +455,7 @@ impl<'a> Staging<'a> {
         let entry_id = EntryId::new(self.changes.last_entry + 1).map_err(|_| StoreError::Full)?;
         let hash = |text: &str| self.known_client_ids.lock().hash_text(text);
         let changed = changing
-            .map(|(changing, standing)| changing.changed(at, talk, &standing, hash))
+            .map(|(changing, standing, change)| changing.changed(at, change, &standing, hash))
             .transpose()?;
         if known.is_none() {
             self.create_conversation(id, pair);
@@ -464,9 +464,9 @@ impl<'a> Staging<'a> {
         let mut entry = Entry {
             id: entry_id,
             stream: record.stream,
-            author: match &record.act {
-                Act::Deleted { by: Some(by), .. } => by.account(),
-                _ => Some(talk.author),
+            author: match record.act.moderator() {
+                Some(by) => by.account(),
+                None => Some(talk.author),
             },
             at,
             act: record.act,
@@ -566,7 +566,7 @@ impl<'a> Staging<'a> {
     ) -> Result<(Changing, Standing), ReadError> {
         let sealed = self.appended.sealed(message.into())?;
         let changing = Changing::of_pair(message, pair, sealed)?;
-        let moderates = matches!(talk.act, Act::Deleted { by: Some(_), .. });
+        let moderates = talk.act.moderator().is_some();
         let standing = changing.standing_of_pair(talk.author, moderates);
         Ok((changing, standing))
     }

@@ -20,11 +20,6 @@ const LONG: &[(&str, &str, &str)] = &[
         "a match over all lines: what each says, and the verb that takes it",
     ),
     (
-        "store/talk/conversation.rs",
-        "decide",
-        "a match over all acts of two people, which is the rule of what follows on what",
-    ),
-    (
         "store/write/staging.rs",
         "stage",
         "a match over all changes: the verb of each, and what it answers",

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use super::report::Report;
 use crate::model::{
-    Act, EntryId, Erasure, Membership, MembershipChange, ReplyTo, Room, RoomChange, RoomRead,
-    Stream, UserId,
+    Act, EntryId, Erasure, Membership, MembershipChange, MessagePart, ReplyTo, Room, RoomChange,
+    RoomRead, Stream, UserId,
 };
 use crate::store::error::StoreError;
 use crate::store::log::chain::ReadLog;
@@ -42,17 +42,19 @@ pub(in crate::store::maintain) fn judge_room(
     match (&record.act, head) {
         (Act::Sent { .. } | Act::Erased { .. }, Some(head)) => judge_message(rooms, head, record),
         // What they name is held against the log, see below.
-        (Act::Deleted { .. }, Some(head)) => head
-            .is_erased(record.links.number)
-            .then_some("erases what was erased before"),
+        (Act::MessageChanged { change, .. }, Some(head)) => match change.part() {
+            MessagePart::Whole => head
+                .is_erased(record.links.number)
+                .then_some("erases what was erased before"),
+            MessagePart::Text | MessagePart::Beside => {
+                (!is_member(rooms, head, record.author)).then_some("is of one who was no member")
+            }
+        },
         (Act::ErasedMany(erasure), Some(head)) => {
             let mut messages = erasure.messages.iter();
             messages
                 .any(|message| head.is_erased(message.number))
                 .then_some("erases what was erased before")
-        }
-        (Act::Edited { .. } | Act::Reacted { .. }, Some(head)) => {
-            (!is_member(rooms, head, record.author)).then_some("is of one who was no member")
         }
         (Act::RoomChanged { change, .. }, Some(_)) if *change == RoomChange::Created => {
             Some("makes a room that there is")
@@ -112,11 +114,10 @@ pub(in crate::store::maintain) fn judge_change<L: ReadLog<Error = StoreError>>(
     log: &L,
     record: &Record<&str>,
 ) -> Result<Option<&'static str>, StoreError> {
-    if let Act::ErasedMany(erasure) = &record.act {
-        return judge_erasure(log, record.stream, erasure);
-    }
-    let Some(message) = record.act.changes() else {
-        return Ok(None);
+    let (message, change) = match &record.act {
+        Act::ErasedMany(erasure) => return judge_erasure(log, record.stream, erasure),
+        Act::MessageChanged { message, change } => (*message, change),
+        _ => return Ok(None),
     };
     let found = log.read(message.into(), |found| {
         let is_here = found.is_message() && found.stream == record.stream;
@@ -124,14 +125,14 @@ pub(in crate::store::maintain) fn judge_change<L: ReadLog<Error = StoreError>>(
     });
     Ok(match found {
         Ok(None) => Some("changes what is no message of its room"),
-        Ok(Some((author, number))) => match &record.act {
-            Act::Edited { .. } if author != record.author => {
-                Some("changes a message of another author")
+        Ok(Some((author, number))) => match change.part() {
+            MessagePart::Text => {
+                (author != record.author).then_some("changes a message of another author")
             }
-            Act::Deleted { .. } if number != record.links.number => {
-                Some("erases a message of another number")
+            MessagePart::Whole => {
+                (number != record.links.number).then_some("erases a message of another number")
             }
-            _ => None,
+            MessagePart::Beside => None,
         },
         // A link that leads nowhere is found where it stands.
         Err(StoreError::Damaged { .. }) => Some("names messages that are not found"),

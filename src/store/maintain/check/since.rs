@@ -4,17 +4,9 @@
 use rustc_hash::FxHashMap;
 
 use super::report::Report;
-use crate::model::{Act, EntryId, MessageId, Reaction, Stream, Timestamp};
+use crate::model::{Act, EntryId, MessageId, Stream};
 use crate::store::log::record::Record;
-use crate::store::talk::reactions::react;
-
-/// What became of a message.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Since {
-    edited_at: Option<Timestamp>,
-    reactions: Vec<Reaction>,
-    is_erased: bool,
-}
+use crate::store::talk::message_changes::Since;
 
 /// Of each message that was changed what it says, and what it is to say.
 #[derive(Debug, Default)]
@@ -36,28 +28,17 @@ impl Changed {
                 };
             }
             Act::Erased { .. } => self.of(id.into()).0.is_erased = true,
-            Act::Edited { message, .. } => self.of(*message).1.edited_at = Some(record.at),
-            Act::Deleted { message, .. } => {
-                self.of(*message).1 = Since {
-                    is_erased: true,
-                    ..Since::default()
-                };
-            }
-            Act::ErasedMany(erasure) => {
-                for message in &erasure.messages {
-                    self.of(message.id).1 = Since {
-                        is_erased: true,
-                        ..Since::default()
-                    };
-                }
-            }
-            Act::Reacted { message, emoji, on } => {
-                let right = &mut self.of(*message).1.reactions;
+            Act::MessageChanged { message, change } => {
                 let place = match record.stream {
                     Stream::Pair(_) => Some(record.place()),
                     Stream::Room(_) | Stream::Own(_) => None,
                 };
-                react(right, place, emoji, *on);
+                self.of(*message).1.take(change, place, record.at);
+            }
+            Act::ErasedMany(erasure) => {
+                for message in &erasure.messages {
+                    self.of(message.id).1 = Since::erased();
+                }
             }
             _ => {}
         }

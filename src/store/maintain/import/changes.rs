@@ -2,53 +2,57 @@
 
 use super::{Import, Taken};
 use crate::model::{
-    Act, Emoji, EntryId, ErasedMessage, Erasure, MessageId, Moderator, Pair, Reaction, Reactors,
-    RoomId, Stream, Timestamp, UserId,
+    Act, EntryId, ErasedMessage, Erasure, MessageChange, MessageId, MessagePart, Moderator, Pair,
+    Reaction, Reactors, RoomId, Stream, Timestamp, UserId,
 };
 use crate::store::error::StoreError;
 use crate::store::log::chain::ReadLog;
 use crate::store::log::record::Author;
 use crate::store::maintain::check::{judge_change, judge_room};
-use crate::store::maintain::lines::ReactionLine;
+use crate::store::maintain::lines::{Line, ReactionLine};
 use crate::store::talk::conversation::Decision;
+use crate::store::talk::message_changes::{Row, asks_for_own, does_anything, row_after};
 use crate::store::talk::reactions;
 
 impl Import<'_> {
-    pub(super) fn edit(
-        &mut self,
-        id: EntryId,
-        message: MessageId,
-        author: UserId,
-        at: Timestamp,
-    ) -> Taken {
-        let act = Act::Edited {
-            message,
-            content: None,
+    /// Takes the line of a change of one message.
+    pub(super) fn take_change(&mut self, line: &Line<'_>) -> Taken {
+        let said = match line.change() {
+            Ok(said) => said,
+            Err(wrong) => return Ok(Err(wrong)),
         };
-        self.change(id, message, author, at, &act)
-    }
-
-    pub(super) fn delete(
-        &mut self,
-        id: EntryId,
-        message: MessageId,
-        author: Option<UserId>,
-        at: Timestamp,
-    ) -> Taken {
-        if let Some(room) = self.room_of(message)? {
-            let author = author.map_or(Author::Server, Author::Account);
-            let by = None;
-            return self.change_in_room(id, (room, author), at, Act::Deleted { message, by });
+        let (id, message, at) = (said.id, said.message, self.cut(said.at));
+        if let Some(key) = said.left_out
+            && !self.is_erased(message)?
+        {
+            return Ok(Err(format!(
+                "{key} is missing, and the message was not deleted"
+            )));
         }
-        let Some((pair, place)) = self.sender_of(message)? else {
-            return Ok(Err(format!("there is no message {message}")));
+        if let Some(room) = self.room_of(message)? {
+            let author = said.by.map_or(Author::Server, Author::Account);
+            let change = said.change;
+            let act = Act::MessageChanged { message, change };
+            return self.change_in_room(id, (room, author), at, act);
+        }
+        let (author, change) = match (said.change, said.by) {
+            // Between two people its entry stands for the sender's.
+            (MessageChange::Deleted { .. }, by) => {
+                let Some((pair, place)) = self.sender_of(message)? else {
+                    return Ok(Err(format!("there is no message {message}")));
+                };
+                let sender = pair.members()[place];
+                let by = match by {
+                    None => Some(Moderator::Server),
+                    Some(by) => (by != sender).then_some(Moderator::Account(by)),
+                };
+                (sender, MessageChange::Deleted { by })
+            }
+            (change, Some(author)) => (author, change),
+            (_, None) => return Ok(Err("is a change that nobody made".into())),
         };
-        let sender = pair.members()[place];
-        let by = match author {
-            None => Some(Moderator::Server),
-            Some(author) => (author != sender).then_some(Moderator::Account(author)),
-        };
-        self.change(id, message, sender, at, &Act::Deleted { message, by })
+        let act = Act::MessageChanged { message, change };
+        self.change_of_two(id, message, author, at, &act)
     }
 
     pub(super) fn erase_many(
@@ -111,28 +115,8 @@ impl Import<'_> {
         }
     }
 
-    pub(super) fn reaction(
-        &mut self,
-        id: EntryId,
-        message: MessageId,
-        author: UserId,
-        (emoji, on): (Option<&str>, bool),
-        at: Timestamp,
-    ) -> Taken {
-        if emoji.is_none_or(str::is_empty) && !self.is_erased(message)? {
-            return Ok(Err(
-                "emoji is missing, and the message was not deleted".into()
-            ));
-        }
-        if let Some(Err(wrong)) = emoji.filter(|emoji| !emoji.is_empty()).map(Emoji::new) {
-            return Ok(Err(wrong.to_string()));
-        }
-        let emoji = emoji.unwrap_or_default();
-        let act = Act::Reacted { message, emoji, on };
-        self.change(id, message, author, at, &act)
-    }
-
-    fn change(
+    /// Takes a change of a message between two people.
+    fn change_of_two(
         &mut self,
         id: EntryId,
         message: MessageId,
@@ -140,9 +124,6 @@ impl Import<'_> {
         at: Timestamp,
         act: &Act<&str>,
     ) -> Taken {
-        if let Some(room) = self.room_of(message)? {
-            return self.change_in_room(id, (room, Author::Account(author)), at, act.clone());
-        }
         if let Err(wrong) = self.next(id, &[author], at) {
             return Ok(Err(wrong));
         }
@@ -179,7 +160,10 @@ impl Import<'_> {
             return Ok(Err(format!("there is no room {room}")));
         };
         let mut record = head.record(author, at, act);
-        if let Act::Deleted { message, .. } = record.act {
+        if let Act::MessageChanged { message, change } = &record.act
+            && change.part() == MessagePart::Whole
+        {
+            let message = *message;
             let number = self
                 .written()
                 .read(message.into(), |record| record.links.number);
@@ -193,26 +177,36 @@ impl Import<'_> {
         if let Some(wrong) = wrong {
             return Ok(Err(wrong.into()));
         }
-        match (&record.act, who) {
-            // Of one that is gone, nobody's are kept.
-            (Act::Reacted { message, .. }, _) if self.is_erased(*message)? => {}
-            (Act::Reacted { message, emoji, on }, Some(user)) => {
-                let mut own = reactions::get(&self.reactions, *message, user)?;
-                if *on == own.iter().any(|own| &**own == *emoji) {
-                    return Ok(Err("changes nothing of the reactions".into()));
-                }
-                own.retain(|own| &**own != *emoji);
-                own.extend(on.then(|| (*emoji).into()));
-                reactions::put(&mut self.reactions, *message, user, &own)?;
-            }
-            (Act::Deleted { .. } | Act::ErasedMany(_), _) => {
-                for message in record.act.all_changed() {
-                    reactions::erase(&mut self.reactions, message)?;
-                }
-            }
-            _ => {}
+        if let Err(wrong) = self.note_reactions(&record.act, who)? {
+            return Ok(Err(wrong));
         }
         self.append(id, &record)
+    }
+
+    /// Notes what an act in a room makes of who reacted to which message.
+    fn note_reactions(&mut self, act: &Act<&str>, author: Option<UserId>) -> Taken {
+        if act.part() == Some(MessagePart::Whole) {
+            for message in act.all_changed() {
+                reactions::erase(&mut self.reactions, message)?;
+            }
+        }
+        let (Act::MessageChanged { message, change }, Some(author)) = (act, author) else {
+            return Ok(Ok(()));
+        };
+        // Of one that is gone, nobody's are kept.
+        if !asks_for_own(change) || self.is_erased(*message)? {
+            return Ok(Ok(()));
+        }
+        let own = reactions::get(&self.reactions, *message, author)?;
+        if !does_anything(change, &own) {
+            return Ok(Err("changes nothing of the reactions".into()));
+        }
+        match row_after(change, own) {
+            Row::Same => {}
+            Row::Own(own) => reactions::put(&mut self.reactions, *message, author, &own)?,
+            Row::Gone => reactions::erase(&mut self.reactions, *message)?,
+        }
+        Ok(Ok(()))
     }
 
     /// Returns whether a message is one that was deleted.

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use super::head::{RoomHead, RoomState};
 use super::member::{Person, RoomMember, Stay};
 use crate::model::{
-    Act, ChatId, ChatSettings, EntryId, Extras, Membership, MembershipChange, Role, RoomChange,
-    RoomId, Stream, UserId,
+    Act, ChatId, ChatSettings, EntryId, Extras, Membership, MembershipChange, MessagePart, Role,
+    RoomChange, RoomId, Stream, UserId,
 };
 use crate::store::log::record::{Author, Record};
 
@@ -64,7 +64,7 @@ pub(crate) fn apply<T>(rooms: &mut impl RoomTable, id: EntryId, record: &Record<
             sent(rooms, record, extras.as_deref())
         }
         // What these change beside the room itself is in the messages.
-        Act::Edited { .. } | Act::Deleted { .. } | Act::Reacted { .. } | Act::ErasedMany(_) => {
+        Act::MessageChanged { .. } | Act::ErasedMany(_) => {
             matches!(record.stream, Stream::Room(_)).then_some(())
         }
         Act::RoomChanged { room, .. } => {
@@ -119,10 +119,13 @@ fn apply_to_state<T>(state: &mut RoomState, id: EntryId, record: &Record<T>) {
                 state.all_at.mark(number);
             }
         }
-        Act::Deleted { .. } => {
-            state.erased.mark(number);
-            state.all_at.unmark(number);
-        }
+        Act::MessageChanged { change, .. } => match change.part() {
+            MessagePart::Whole => {
+                state.erased.mark(number);
+                state.all_at.unmark(number);
+            }
+            MessagePart::Text | MessagePart::Beside => {}
+        },
         Act::ErasedMany(erasure) => {
             for message in &erasure.messages {
                 state.erased.mark(message.number);
