@@ -30,6 +30,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use modes::talking::{self, Times, ms};
+use modes::rooms::{Plan, RoomPace};
 use modes::{disk, idle, rest, rooms, slow, storm};
 use server::{Kind, Programs, Server, Site};
 use talk::{Shape, Verdict};
@@ -128,9 +129,15 @@ enum Mode {
         /// Messages a second into the room.
         #[arg(long, default_value_t = 5.0)]
         rate: f64,
+        /// So many messages are kept on their way, whatever the rate.
+        #[arg(long)]
+        outstanding: Option<usize>,
         /// In the end all members lose the network and come back at once.
         #[arg(long)]
         back: bool,
+        /// The processor on which the thread of the members runs.
+        #[arg(long)]
+        pin: Option<usize>,
     },
     /// Pages of 50 by REST.
     Rest {
@@ -278,11 +285,18 @@ fn main() -> Result<(), Error> {
         Mode::Rooms {
             members,
             rate,
+            outstanding,
             back,
+            pin,
         } => {
-            let whom = (whom.server, site);
-            let round = (times.measure, back);
-            println!("{}", rooms::rooms(whom, first, members, rate, round)?);
+            let plan = Plan {
+                members,
+                pace: outstanding.map_or(RoomPace::Rate(rate), RoomPace::Outstanding),
+                round: times.measure,
+                comes_back: back,
+                pin,
+            };
+            println!("{}", rooms::rooms((whom.server, site), first, &plan)?);
         }
         Mode::Rest { users } => {
             let ids = match users {
@@ -340,13 +354,14 @@ fn smoke(kind: Kind, programs: &Programs) -> Result<(), Error> {
         return Err(format!("storm: {stormed}").into());
     }
     if kind == Kind::Chatd {
-        let roomed = rooms::rooms(
-            (kind, site),
-            1,
-            50,
-            20.0,
-            (Duration::from_millis(500), true),
-        )?;
+        let plan = Plan {
+            members: 50,
+            pace: RoomPace::Rate(20.0),
+            round: Duration::from_millis(500),
+            comes_back: true,
+            pin: None,
+        };
+        let roomed = rooms::rooms((kind, site), 1, &plan)?;
         println!("rooms: {roomed}");
         if !roomed.is_clean() || roomed.confirmed == 0 {
             return Err("rooms: not all was well".into());

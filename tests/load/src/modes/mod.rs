@@ -3,6 +3,7 @@
 
 pub(crate) mod disk;
 pub(crate) mod idle;
+mod outside;
 pub(crate) mod rest;
 pub(crate) mod rooms;
 pub(crate) mod slow;

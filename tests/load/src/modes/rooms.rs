@@ -8,22 +8,20 @@
 use std::fmt;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use rustix::thread::{CpuSet, sched_setaffinity};
 use serde_json::Value;
 
 use crate::Error;
 use crate::net::{Arrivals, Handler, Net, join_all};
 use crate::server::{Kind, Site, tokens};
-use crate::talk::{Shape, Talk, Verdict, Waits, waits};
+use crate::talk::{Verdict, Waits, waits};
 use crate::wire::{self, Key};
 
-use super::talking::{AT_ONCE, Pace, ms};
+use super::outside::{OUTSIDE, Outside};
+use super::talking::{AT_ONCE, ms};
 
-/// How many people are outside, and how many messages a second these send in all.
-const OUTSIDE: usize = 10;
-const OUTSIDE_RATE: f64 = 200.0;
 /// So many ids one request adds to a room.
 const ADDED_AT_ONCE: usize = 1_000;
 /// So many members may be on their way back at once: less than a listening socket's queue.
@@ -48,8 +46,11 @@ pub(crate) struct Roomed {
     /// From when a message was due to its ack, and to the last member who had it.
     pub(crate) acks: Waits,
     pub(crate) last: Waits,
-    /// Of the server in the second round, the people outside included, and of this program.
+    /// Of the server and of this program, in the second round, less that of the first: what the
+    /// room alone takes.
     pub(crate) cpu: [Duration; 2],
+    /// Of the server in the first round, for the people outside alone.
+    pub(crate) cpu_alone: Duration,
     /// Of the people outside: alone, and beside the room.
     pub(crate) outside: [Waits; 2],
     pub(crate) back: Option<Back>,
@@ -75,15 +76,17 @@ impl fmt::Display for Roomed {
         let each = |cpu: Duration| cpu.as_secs_f64() * 1e6 / self.delivered.max(1) as f64;
         writeln!(
             f,
-            "{} members: {} messages confirmed of {} in {:.1} s, {:.0} deliveries a second, {} wrong, {:.2} us of CPU a delivery ({:.2} of the generator)",
+            "{} members: {} messages confirmed of {} in {:.1} s, {:.0} a second, {:.0} deliveries a second, {} wrong, {:.2} us of CPU a delivery ({:.2} of the generator), beside {:.0} ms a second for those outside",
             self.members,
             self.confirmed,
             self.sent,
             self.seconds,
+            self.confirmed as f64 / self.seconds,
             self.delivered as f64 / self.seconds,
             self.wrong,
             each(self.cpu[0]),
             each(self.cpu[1]),
+            self.cpu_alone.as_secs_f64() * 1e3 / self.seconds,
         )?;
         writeln!(
             f,
@@ -129,7 +132,6 @@ struct OnItsWay {
 
 /// The members of the room, of whom the first one sends.
 struct Room {
-    who: Range<usize>,
     /// What the sender says in place of the number and the content.
     address: String,
     messages: Vec<OnItsWay>,
@@ -152,8 +154,8 @@ impl Room {
             "42{number}[\"send_message\",{{{},\"content\":\"{content}\"}}]",
             self.address
         );
-        net.say(self.who.start, said.as_bytes());
-        let left = self.who.len();
+        net.say(0, said.as_bytes());
+        let left = self.heard.len();
         self.messages.push(OnItsWay { due, left });
     }
 
@@ -175,7 +177,7 @@ impl Room {
         let Some(number) = self.mark.number(packet) else {
             return;
         };
-        let heard = &mut self.heard[who - self.who.start];
+        let heard = &mut self.heard[who];
         if *heard != number {
             self.wrong += 1;
         }
@@ -190,18 +192,22 @@ impl Room {
         }
     }
 
+    /// How many are not confirmed, or not with every member.
+    fn on_their_way(&self) -> usize {
+        self.messages.len() - self.confirmed.min(self.last.len()) as usize
+    }
+
     fn is_done(&self) -> bool {
-        self.messages.iter().all(|message| message.left == 0)
-            && self.confirmed == self.messages.len() as u64
+        self.on_their_way() == 0
     }
 }
 
-/// The people outside, and the room.
+/// The room, and those of its members who come back.
 struct Both {
-    talk: Talk,
     room: Room,
-    /// The members who come back.
     arrivals: Option<Arrivals>,
+    /// Why members have left, where they were not to.
+    left: Vec<String>,
 }
 
 impl Handler for Both {
@@ -211,11 +217,8 @@ impl Handler for Both {
 
     fn heard(&mut self, net: &mut Net, who: usize, packet: &[u8]) {
         let room = &mut self.room;
-        if !room.who.contains(&who) {
-            return self.talk.heard(net, who, packet);
-        }
         match packet.strip_prefix(b"3") {
-            Some(ack) if who == room.who.start => room.acked(net.now, ack),
+            Some(ack) if who == 0 => room.acked(net.now, ack),
             Some(_) => room.wrong += 1,
             None if packet.starts_with(b"2[\"room_message\"") => {
                 room.received(net.now, who, packet);
@@ -225,33 +228,99 @@ impl Handler for Both {
     }
 
     fn left(&mut self, net: &mut Net, who: usize, why: String) {
-        if let Some(arrivals) = self
-            .arrivals
-            .as_mut()
-            .filter(|_| self.room.who.contains(&who))
-        {
-            return arrivals.left(net, who, why);
+        match &mut self.arrivals {
+            Some(arrivals) => arrivals.left(net, who, why),
+            None => self.left.push(why),
         }
-        self.talk.excused.resize(who + 1, false);
-        self.talk.left(net, who, why);
     }
+}
+
+/// When the next message is due.
+#[derive(Clone, Copy)]
+pub(crate) enum RoomPace {
+    /// So many a second, whatever the server does.
+    Rate(f64),
+    /// Once fewer than so many are on their way: not confirmed, or not with every member.
+    Outstanding(usize),
+}
+
+/// How a room is measured.
+pub(crate) struct Plan {
+    pub(crate) members: usize,
+    pub(crate) pace: RoomPace,
+    pub(crate) round: Duration,
+    /// In the end all members lose the network and come back.
+    pub(crate) comes_back: bool,
+    /// The processor on which the members' thread runs.
+    pub(crate) pin: Option<usize>,
 }
 
 /// Messages at this rate into a room of so many members, all of whom are there.
 pub(crate) fn rooms(
     (kind, site): (Kind, Site),
     first_id: u64,
-    members: usize,
-    rate: f64,
-    (round, comes_back): (Duration, bool),
+    plan: &Plan,
 ) -> Result<Roomed, Error> {
-    let who = OUTSIDE..OUTSIDE + members;
-    let tokens = tokens(first_id, who.end)?;
-    let sender = tokens[who.start].clone();
+    let mut outside = Outside::begin(site, first_id)?;
+    if let Some(processor) = plan.pin {
+        let mut only = CpuSet::new();
+        only.set(processor);
+        sched_setaffinity(None, &only)?;
+    }
+    let (mut net, mut both) = gathered((kind, site), first_id + OUTSIDE as u64, plan.members)?;
+    let own = Site {
+        pid: Some(std::process::id()),
+        ..site
+    };
+    let cpu = || -> Result<_, Error> { Ok([site.cpu()?, own.cpu()?]) };
+    let before = cpu()?;
+    let round = outside.round(plan.round)?;
+    quiet(&mut net, &mut both, plan.round)?;
+    let alone = round.wait()?;
+    let (between, began) = (cpu()?, Instant::now());
+    let round = outside.round(plan.round)?;
+    talk(&mut net, &mut both, plan)?;
+    let beside = round.wait()?;
+    let after = cpu()?;
+    let seconds = began.elapsed().as_secs_f64();
+    let of = |whose: usize| (after[whose] - between[whose], between[whose] - before[whose]);
+    let of_room = |whose| of(whose).0.saturating_sub(of(whose).1);
+    let back = plan.comes_back.then(|| back(&mut net, &mut both, &mut outside));
+    let back = back.transpose()?;
+    let Both { room, left, .. } = both;
+    let lost: usize = room.messages.iter().map(|message| message.left).sum();
+    let mut verdict = outside.finish()?;
+    verdict.left += left.len() as u64;
+    verdict.why_left = verdict.why_left.or(left.into_iter().next());
+    Ok(Roomed {
+        members: plan.members,
+        seconds,
+        sent: room.messages.len() as u64,
+        confirmed: room.confirmed,
+        delivered: room.delivered,
+        wrong: room.wrong + lost as u64,
+        acks: room.acks,
+        last: room.last,
+        cpu: [of_room(0), of_room(1)],
+        cpu_alone: of(0).1,
+        outside: [alone, beside],
+        back,
+        verdict,
+    })
+}
+
+/// Connects the members, and makes their room.
+fn gathered(
+    (kind, site): (Kind, Site),
+    first_id: u64,
+    members: usize,
+) -> Result<(Net, Both), Error> {
+    let tokens = tokens(first_id, members)?;
+    let sender = tokens[0].clone();
     let mut net = Net::new(site.address, tokens)?;
     net.version = Some(2);
     join_all(&mut net, AT_ONCE)?;
-    let ids: Vec<u64> = who.clone().map(|who| first_id + who as u64).collect();
+    let ids: Vec<u64> = (first_id..).take(members).collect();
     let room_id = match kind {
         Kind::Chatd => made(site, &sender, &ids)?,
         Kind::Node | Kind::Router => 1,
@@ -260,7 +329,6 @@ pub(crate) fn rooms(
         address: format!("\"room_id\":{room_id}"),
         messages: Vec::new(),
         heard: vec![0; members],
-        who,
         confirmed: 0,
         delivered: 0,
         wrong: 0,
@@ -268,106 +336,79 @@ pub(crate) fn rooms(
         last: waits()?,
         mark: Key::new(MARK),
     };
-    let talk = Talk::new(&Shape::new(OUTSIDE), first_id)?;
-    let arrivals = None;
-    let mut both = Both {
-        talk,
+    let both = Both {
         room,
-        arrivals,
+        arrivals: None,
+        left: Vec::new(),
     };
-    let alone = outside(&mut net, &mut both, None, round)?;
-    let own = Site {
-        pid: Some(std::process::id()),
-        ..site
-    };
-    let (before, began) = ([site.cpu()?, own.cpu()?], Instant::now());
-    let beside = outside(&mut net, &mut both, Some(rate), round)?;
-    let deadline = Instant::now() + PATIENCE;
-    while !both.room.is_done() && Instant::now() < deadline {
-        net.turn(&mut both, deadline)?;
-    }
-    let seconds = began.elapsed().as_secs_f64();
-    let cpu = [site.cpu()? - before[0], own.cpu()? - before[1]];
-    let back = comes_back.then(|| back(&mut net, &mut both)).transpose()?;
-    let Both { mut talk, room, .. } = both;
-    let lost: usize = room.messages.iter().map(|message| message.left).sum();
-    let verdict = talk.finish(&mut net)?;
-    Ok(Roomed {
-        members,
-        seconds,
-        sent: room.messages.len() as u64,
-        confirmed: room.confirmed,
-        delivered: room.delivered,
-        wrong: room.wrong + lost as u64,
-        acks: room.acks,
-        last: room.last,
-        cpu,
-        outside: [alone, beside],
-        back,
-        verdict,
-    })
+    Ok((net, both))
 }
 
-/// One round, with messages into the room at this rate, or none; how long the people outside
-/// waited.
-fn outside(
-    net: &mut Net,
-    both: &mut Both,
-    rate: Option<f64>,
-    round: Duration,
-) -> Result<Waits, Error> {
+/// A round without messages into the room.
+fn quiet(net: &mut Net, both: &mut Both, round: Duration) -> Result<(), Error> {
+    let to = Instant::now() + round;
+    while Instant::now() < to {
+        net.turn(both, to)?;
+    }
+    Ok(())
+}
+
+/// A round with messages into the room, until all have arrived.
+fn talk(net: &mut Net, both: &mut Both, plan: &Plan) -> Result<(), Error> {
     let begin = Instant::now();
-    let to = begin + round;
-    (both.talk.counted_from, both.talk.counted_to) = (Some(begin), None);
-    let mut pace = Pace::new(begin, OUTSIDE_RATE);
+    let to = begin + plan.round;
     let mut sent = 0_u64;
     while Instant::now() < to {
-        pace.send(net, &mut both.talk, 0..OUTSIDE, to);
-        let mut next = to;
-        if let Some(rate) = rate {
-            let due = |sent: u64| begin + Duration::from_secs_f64(sent as f64 / rate);
-            while due(sent) <= Instant::now().min(to) {
-                both.room.send(net, due(sent));
-                sent += 1;
+        let next = match plan.pace {
+            RoomPace::Rate(rate) => {
+                let due = |sent: u64| begin + Duration::from_secs_f64(sent as f64 / rate);
+                while due(sent) <= Instant::now().min(to) {
+                    both.room.send(net, due(sent));
+                    sent += 1;
+                }
+                due(sent)
             }
-            next = due(sent);
-        }
-        net.turn(both, pace.due().min(next).min(to))?;
+            RoomPace::Outstanding(most) => {
+                while both.room.on_their_way() < most {
+                    both.room.send(net, Instant::now());
+                }
+                to
+            }
+        };
+        net.turn(both, next.min(to))?;
     }
-    both.talk.counted_to = Some(Instant::now());
-    Ok(std::mem::replace(&mut both.talk.waits, waits()?))
+    let deadline = to + PATIENCE;
+    while !both.room.is_done() && Instant::now() < deadline {
+        net.turn(both, deadline)?;
+    }
+    Ok(())
 }
 
 /// Cuts all members off, and lets them come back at once.
-fn back(net: &mut Net, both: &mut Both) -> Result<Back, Error> {
-    for who in both.room.who.clone() {
-        net.cut(who);
-    }
-    let gone = outside(net, both, None, AWAY)?;
+fn back(net: &mut Net, both: &mut Both, outside: &mut Outside) -> Result<Back, Error> {
+    let members = 0..net.count();
+    members.clone().for_each(|who| net.cut(who));
+    let round = outside.round(AWAY)?;
+    quiet(net, both, AWAY)?;
+    let gone = round.wait()?;
     let began = Instant::now();
     let deadline = began + PATIENCE * 2;
-    (both.talk.counted_from, both.talk.counted_to) = (Some(began), None);
-    both.arrivals = Some(Arrivals::new(
-        both.room.who.clone().collect(),
-        UNDER_WAY,
-        None,
-    ));
-    let mut pace = Pace::new(began, OUTSIDE_RATE);
+    let round = outside.round(PATIENCE * 2)?;
+    both.arrivals = Some(Arrivals::new(members.collect(), UNDER_WAY, None));
     while let Some(arrivals) = both.arrivals.as_mut().filter(|arrivals| !arrivals.done())
         && Instant::now() < deadline
     {
         arrivals.begin(net)?;
-        pace.send(net, &mut both.talk, 0..OUTSIDE, deadline);
-        net.turn(both, pace.due())?;
+        net.turn(both, deadline)?;
     }
-    both.talk.counted_to = Some(Instant::now());
-    let coming = std::mem::replace(&mut both.talk.waits, waits()?);
+    let took = began.elapsed();
+    let coming = round.end()?;
     let refused = both
         .arrivals
         .take()
         .map_or(0, |arrivals| arrivals.refused.len());
     Ok(Back {
-        took: began.elapsed(),
+        took,
         refused,
         outside: [gone, coming],
     })
