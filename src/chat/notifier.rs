@@ -7,6 +7,9 @@ use crate::store::Done;
 
 /// After so many answers the notifier lets other tasks run.
 const ANSWERS_A_TURN: usize = 256;
+/// After so many it tells a part of what is on its way to crowds; and at the end of a batch. A crowd
+/// that is to hear several of them hears them together.
+const ANSWERS_A_PART: usize = 16;
 /// 1 MiB: so it does once so many bytes more wait to be sent, lest a burst fill the outboxes of
 /// clients that read at full speed before their tasks have run.
 const BYTES_A_TURN: usize = 1 << 20;
@@ -37,7 +40,9 @@ impl Chat {
             };
             for (number, done) in batch.into_iter().enumerate() {
                 done.tell(|committed| self.announce(&committed));
-                behind = self.listener.go_on();
+                if number % ANSWERS_A_PART == ANSWERS_A_PART - 1 {
+                    behind = self.listener.go_on();
+                }
                 while behind == Behind::TooFar {
                     tokio::task::yield_now().await;
                     behind = self.listener.go_on();
@@ -48,14 +53,14 @@ impl Chat {
                     before = waiting();
                 }
             }
+            let told_from = waiting();
+            behind = self.listener.go_on();
             if behind != Behind::No {
-                before = waiting();
-                behind = self.listener.go_on();
                 tokio::task::yield_now().await;
                 // The next part once this one is written, so that whatever else happens meanwhile
                 // waits for a part, and not for a crowd.
                 let mut turns = 1;
-                while behind == Behind::ByOne && waiting() > before && turns < TURNS_A_PART {
+                while behind == Behind::ByOne && waiting() > told_from && turns < TURNS_A_PART {
                     tokio::task::yield_now().await;
                     turns += 1;
                 }

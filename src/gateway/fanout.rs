@@ -10,11 +10,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use rustc_hash::FxHashSet;
+use smallvec::SmallVec;
 
 use super::groups::user_group;
 use crate::chat::Behind;
 use crate::contract::Version;
-use crate::hub::{Encoded, Namespace, SocketKey};
+use crate::hub::{Namespace, Prepared};
 use crate::model::UserId;
 
 /// 256 people are told at once, in some milliseconds, most of which are the kernel's.
@@ -36,50 +37,32 @@ pub(super) struct Fanout {
     waiting: Mutex<VecDeque<Waiting>>,
 }
 
-/// An event for the members of a room.
-pub(super) struct RoomEvent {
-    pub(super) event: Encoded,
-    /// The entry that it is of.
-    pub(super) entry: u64,
-    /// A socket that does not hear it.
-    pub(super) except: Option<SocketKey>,
-}
-
 /// An event on its way.
 struct Waiting {
-    what: RoomEvent,
+    event: Prepared,
     /// Those who have not been told yet.
     left: FxHashSet<UserId>,
     /// The same in an order, with some who have been.
     order: Vec<UserId>,
 }
 
-impl RoomEvent {
-    fn tell(&self, namespace: &Namespace, people: &[UserId]) {
-        namespace
-            .to_each(people.iter().map(|user| user_group(*user)))
-            .except(self.except)
-            .sequenced(self.entry)
-            .versions(Version::Second.number()..=u8::MAX)
-            .send(&self.event);
-    }
-}
-
 impl Waiting {
-    /// Tells the next part, of `people` at most. Returns whether there is more.
-    fn go_on(&mut self, namespace: &Namespace, people: usize) -> bool {
-        let most = BYTES_AT_ONCE / self.what.event.cost().max(1);
-        let most = most.clamp(FEWEST, people);
-        let mut part = Vec::with_capacity(most);
-        while part.len() < most
-            && let Some(user) = self.order.pop()
-        {
-            if self.left.remove(&user) {
-                part.push(user);
+    fn new(event: Prepared, people: Vec<UserId>) -> Self {
+        Self {
+            event,
+            left: people.iter().copied().collect(),
+            order: people,
+        }
+    }
+
+    /// Returns the next who has not been told.
+    fn next(&mut self) -> Option<UserId> {
+        loop {
+            let user = self.order.pop()?;
+            if self.left.contains(&user) {
+                return Some(user);
             }
         }
-        self.what.tell(namespace, &part);
-        !self.left.is_empty()
     }
 }
 
@@ -93,33 +76,26 @@ impl Fanout {
     }
 
     /// Tells these people: now, where they are few, else from now on.
-    pub(super) fn tell(&self, what: RoomEvent, people: Vec<UserId>) {
+    pub(super) fn tell(&self, event: Prepared, people: Vec<UserId>) {
         if people.len() <= AT_ONCE {
             self.catch_up(people.iter().copied());
-            return what.tell(&self.namespace, &people);
+            return self.send(&people, std::iter::once(&event));
         }
-        let waiting = Waiting {
-            what,
-            left: people.iter().copied().collect(),
-            order: people,
-        };
-        self.waiting.lock().push_back(waiting);
+        self.waiting.lock().push_back(Waiting::new(event, people));
         self.is_idle.store(false, Ordering::Relaxed);
     }
 
     /// Tells these people what waits for them: something newer is to come.
-    pub(super) fn catch_up(&self, people: impl Iterator<Item = UserId> + Clone) {
+    pub(super) fn catch_up(&self, people: impl Iterator<Item = UserId>) {
         if self.is_idle.load(Ordering::Relaxed) {
             return;
         }
-        for waiting in self.waiting.lock().iter_mut() {
-            let left = &mut waiting.left;
-            let theirs: Vec<UserId> = people.clone().filter(|user| left.remove(user)).collect();
-            waiting.what.tell(&self.namespace, &theirs);
-        }
+        let mut waiting = self.waiting.lock();
+        people.for_each(|user| self.tell_all(&mut waiting, user));
     }
 
-    /// Tells a part of what waits.
+    /// Tells a part of what waits: the next people of the event that waits the longest, and each of
+    /// them all that waits for them, which leaves in one piece.
     pub(super) fn go_on(&self) -> Behind {
         if self.is_idle.load(Ordering::Relaxed) {
             return Behind::No;
@@ -129,9 +105,14 @@ impl Fanout {
             1 => AT_ONCE_OF_ONE,
             _ => AT_ONCE,
         };
-        if let Some(first) = waiting.front_mut()
-            && !first.go_on(&self.namespace, people)
-        {
+        let cost: usize = waiting.iter().map(|waiting| waiting.event.cost()).sum();
+        let most = (BYTES_AT_ONCE / cost.max(1)).clamp(FEWEST, people);
+        for _ in 0..most {
+            let next = waiting.front_mut().and_then(Waiting::next);
+            let Some(user) = next else { break };
+            self.tell_all(&mut waiting, user);
+        }
+        while waiting.front().is_some_and(|first| first.left.is_empty()) {
             waiting.pop_front();
         }
         match waiting.len() {
@@ -143,5 +124,69 @@ impl Fanout {
             waiting if waiting < MOST_WAITING => Behind::Somewhat,
             _ => Behind::TooFar,
         }
+    }
+
+    /// Tells one person all that waits for them.
+    fn tell_all(&self, waiting: &mut VecDeque<Waiting>, user: UserId) {
+        let mut theirs = SmallVec::<[&Prepared; MOST_WAITING]>::new();
+        for waiting in waiting {
+            if waiting.left.remove(&user) {
+                theirs.push(&waiting.event);
+            }
+        }
+        if !theirs.is_empty() {
+            self.send(&[user], theirs.into_iter());
+        }
+    }
+
+    fn send<'e>(&self, people: &[UserId], events: impl Iterator<Item = &'e Prepared> + Clone) {
+        self.namespace
+            .to_each(people.iter().map(|user| user_group(*user)))
+            .versions(Version::Second.number()..=u8::MAX)
+            .send(events);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn people(numbers: std::ops::RangeInclusive<u64>) -> Vec<UserId> {
+        numbers.filter_map(UserId::new).collect()
+    }
+
+    fn tell(fanout: &Fanout, sequence: u64, people: Vec<UserId>) {
+        let encoded = fanout.namespace.encode("e", &("a", "cursor"), &("a",));
+        let event = Prepared {
+            encoded: encoded.unwrap(),
+            sequence,
+            except: None,
+        };
+        fanout.tell(event, people);
+    }
+
+    fn left(fanout: &Fanout) -> Vec<usize> {
+        let waiting = fanout.waiting.lock();
+        waiting.iter().map(|waiting| waiting.left.len()).collect()
+    }
+
+    /// Each was told of the first event before anyone was told of the second, by a system call for
+    /// each.
+    #[test]
+    fn a_crowd_is_told_all_that_waits_for_it_together() {
+        let fanout = Fanout::new(Namespace::new("/"));
+        tell(&fanout, 1, people(1..=1_000));
+        tell(&fanout, 2, people(1..=1_000));
+        tell(&fanout, 3, people(501..=1_500));
+        assert_eq!(fanout.go_on(), Behind::Somewhat);
+        assert_eq!(left(&fanout), [744, 744, 744], "the last 256 of the first");
+        fanout.catch_up(people(1..=1).into_iter());
+        assert_eq!(left(&fanout), [743, 743, 744], "all before something newer");
+        while fanout.go_on() == Behind::Somewhat {}
+        assert_eq!(left(&fanout), [500], "the other two ended together");
+        while fanout.go_on() != Behind::No {}
+        assert_eq!(left(&fanout), [0; 0]);
+        tell(&fanout, 4, people(1..=20));
+        assert_eq!(fanout.go_on(), Behind::No, "few are told at once");
     }
 }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::Serialize;
 
 use super::Profiles;
-use super::fanout::{Fanout, RoomEvent};
+use super::fanout::Fanout;
 use super::groups::{hidden_group, presence_group, user_group};
 use super::present::Present;
 use crate::accounts;
@@ -21,7 +21,7 @@ use crate::contract::{
     ROOM_SEEN, ROOM_TYPING, RoomSeen, RoomTyping, TYPING, Told, Typing, Update, Version, tell_live,
     told_in_room,
 };
-use crate::hub::Namespace;
+use crate::hub::{Namespace, Prepared};
 use crate::metrics::EventMetrics;
 use crate::model::{
     Act, ChatId, CursorKeys, EntryId, Members, MembershipChange, MessageId, Notice, Origin, RoomId,
@@ -177,13 +177,11 @@ impl Outbound {
         for (cursor, update) in told_in_room(notice) {
             let text = cursor.seal(&self.cursor_keys);
             let (further, plain) = ((&update, text), (&update,));
-            if let Some(event) = self.namespace.encode(update.name(), &further, &plain) {
-                let entry = cursor.entry;
-                let except = except.map(|origin| origin.0);
-                let event = RoomEvent {
-                    event,
-                    entry,
-                    except,
+            if let Some(encoded) = self.namespace.encode(update.name(), &further, &plain) {
+                let event = Prepared {
+                    encoded,
+                    sequence: cursor.entry,
+                    except: except.map(|origin| origin.0),
                 };
                 self.fanout.tell(event, members.to_vec());
             }

@@ -13,7 +13,6 @@ use crate::transport::Frame;
 
 /// An event in both of its forms: with further arguments, and with the plain ones. All who are told
 /// share them.
-#[derive(Clone)]
 pub struct Encoded {
     further: Frame,
     plain: Frame,
@@ -38,10 +37,20 @@ impl Encoded {
     }
 }
 
-impl Encoded {
+/// An event that is told to some sockets now and to others later.
+pub struct Prepared {
+    /// The event.
+    pub encoded: Encoded,
+    /// Its place in the application's order.
+    pub sequence: u64,
+    /// A socket that does not hear it.
+    pub except: Option<SocketKey>,
+}
+
+impl Prepared {
     /// Returns how many bytes it takes in an outbox, in its longer form.
     pub fn cost(&self) -> usize {
-        self.further.cost()
+        self.encoded.further.cost()
     }
 }
 
@@ -113,20 +122,26 @@ impl<'a> Broadcast<'a> {
         self.emit_forms(name, further, Some(plain));
     }
 
-    /// Sends an event to each that was encoded before, since not all who hear it are told at once.
-    pub fn send(self, event: &Encoded) {
+    /// Sends events to each, in this order, that were encoded before, since not all who hear them
+    /// are told at once. Each of them says what [`Broadcast::except`] and [`Broadcast::sequenced`]
+    /// do.
+    pub fn send<'e>(self, events: impl Iterator<Item = &'e Prepared> + Clone) {
         let groups = self.namespace.groups();
         let members = self.groups.iter().filter_map(|group| groups.get(group));
         let sockets = members
             .flat_map(Members::iter)
-            .filter(|socket| Some(socket.key()) != self.except)
             .filter(|socket| self.versions.contains(&socket.version()));
         for socket in sockets {
-            let frame = match socket.is_plain() {
-                true => &event.plain,
-                false => &event.further,
-            };
-            socket.hear(frame.clone(), self.sequence);
+            let theirs = events
+                .clone()
+                .filter(|event| event.except != Some(socket.key()));
+            socket.hear_all(theirs.map(|event| {
+                let frame = match socket.is_plain() {
+                    true => &event.encoded.plain,
+                    false => &event.encoded.further,
+                };
+                (event.sequence, frame.clone())
+            }));
         }
     }
 

@@ -50,7 +50,7 @@ mod socket;
 mod socket_id;
 
 pub use ack::{AckError, AckReply};
-pub use broadcast::{Broadcast, Encoded};
+pub use broadcast::{Broadcast, Encoded, Prepared};
 pub use handler::{
     ConnectRequest, Connecting, Decision, DisconnectReason, Event, Handler, KeptHandshake, Refusal,
     SocketHandler,

@@ -159,6 +159,27 @@ impl Socket {
         }
     }
 
+    /// Takes broadcasts, which are sent together.
+    pub(super) fn hear_all(&self, broadcasts: impl Iterator<Item = (u64, Frame)>) {
+        let mut held = self.inner.held.lock();
+        let told = self.inner.told.load(Ordering::Acquire);
+        let mut new = broadcasts.filter(|(sequence, _)| *sequence > told);
+        match &mut *held {
+            Some(held) => {
+                if !new.all(|(sequence, frame)| held.push(Some(sequence), frame)) {
+                    self.close(CloseReason::SlowConsumer);
+                }
+            }
+            None => {
+                drop(held);
+                let mut new = new.map(|(_, frame)| frame).peekable();
+                if new.peek().is_some() {
+                    self.inner.connection.send_all(new);
+                }
+            }
+        }
+    }
+
     /// Its namespace.
     pub fn namespace(&self) -> &Namespace {
         &self.inner.namespace
