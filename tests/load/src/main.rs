@@ -29,8 +29,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use modes::talking::{self, Times, ms};
 use modes::rooms::{Plan, RoomPace};
+use modes::talking::{self, Times, ms};
 use modes::{disk, idle, rest, rooms, slow, storm};
 use server::{Kind, Programs, Server, Site};
 use talk::{Shape, Verdict};

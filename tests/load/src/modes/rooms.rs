@@ -26,6 +26,8 @@ use super::talking::{AT_ONCE, ms};
 const ADDED_AT_ONCE: usize = 1_000;
 /// So many members may be on their way back at once: less than a listening socket's queue.
 const UNDER_WAY: usize = 400;
+/// So many send, lest a server's bound of what one client may send in a second be what is measured.
+const SENDERS: usize = 10;
 /// For how long they are gone, in which the server may notice that.
 const AWAY: Duration = Duration::from_secs(2);
 /// For how long the last deliveries are waited for.
@@ -130,13 +132,15 @@ struct OnItsWay {
     left: usize,
 }
 
-/// The members of the room, of whom the first one sends.
+/// The members of the room, of whom the first ones send in turn.
 struct Room {
     /// What the sender says in place of the number and the content.
     address: String,
     messages: Vec<OnItsWay>,
-    /// How many each has heard.
-    heard: Vec<u64>,
+    /// How many members send.
+    senders: usize,
+    /// The number that each member is to hear next of each sender.
+    next: Vec<u64>,
     confirmed: u64,
     delivered: u64,
     wrong: u64,
@@ -154,8 +158,8 @@ impl Room {
             "42{number}[\"send_message\",{{{},\"content\":\"{content}\"}}]",
             self.address
         );
-        net.say(0, said.as_bytes());
-        let left = self.heard.len();
+        net.say(number % self.senders, said.as_bytes());
+        let left = self.next.len() / self.senders;
         self.messages.push(OnItsWay { due, left });
     }
 
@@ -177,11 +181,12 @@ impl Room {
         let Some(number) = self.mark.number(packet) else {
             return;
         };
-        let heard = &mut self.heard[who];
-        if *heard != number {
+        let senders = self.senders as u64;
+        let next = &mut self.next[who * self.senders + (number % senders) as usize];
+        if *next != number {
             self.wrong += 1;
         }
-        *heard = number + 1;
+        *next = number + senders;
         self.delivered += 1;
         if let Some(message) = self.messages.get_mut(number as usize) {
             message.left = message.left.saturating_sub(1);
@@ -218,7 +223,7 @@ impl Handler for Both {
     fn heard(&mut self, net: &mut Net, who: usize, packet: &[u8]) {
         let room = &mut self.room;
         match packet.strip_prefix(b"3") {
-            Some(ack) if who == 0 => room.acked(net.now, ack),
+            Some(ack) if who < room.senders => room.acked(net.now, ack),
             Some(_) => room.wrong += 1,
             None if packet.starts_with(b"2[\"room_message\"") => {
                 room.received(net.now, who, packet);
@@ -283,9 +288,16 @@ pub(crate) fn rooms(
     let beside = round.wait()?;
     let after = cpu()?;
     let seconds = began.elapsed().as_secs_f64();
-    let of = |whose: usize| (after[whose] - between[whose], between[whose] - before[whose]);
+    let of = |whose: usize| {
+        (
+            after[whose] - between[whose],
+            between[whose] - before[whose],
+        )
+    };
     let of_room = |whose| of(whose).0.saturating_sub(of(whose).1);
-    let back = plan.comes_back.then(|| back(&mut net, &mut both, &mut outside));
+    let back = plan
+        .comes_back
+        .then(|| back(&mut net, &mut both, &mut outside));
     let back = back.transpose()?;
     let Both { room, left, .. } = both;
     let lost: usize = room.messages.iter().map(|message| message.left).sum();
@@ -321,6 +333,7 @@ fn gathered(
     net.version = Some(2);
     join_all(&mut net, AT_ONCE)?;
     let ids: Vec<u64> = (first_id..).take(members).collect();
+    let senders = SENDERS.min(members);
     let room_id = match kind {
         Kind::Chatd => made(site, &sender, &ids)?,
         Kind::Node | Kind::Router => 1,
@@ -328,7 +341,8 @@ fn gathered(
     let room = Room {
         address: format!("\"room_id\":{room_id}"),
         messages: Vec::new(),
-        heard: vec![0; members],
+        senders,
+        next: (0..members).flat_map(|_| 0..senders as u64).collect(),
         confirmed: 0,
         delivered: 0,
         wrong: 0,
