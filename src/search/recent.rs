@@ -1,6 +1,6 @@
 //! The newest part of the index, in memory until it is large enough for a file.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -84,9 +84,11 @@ pub(super) struct Recent {
     entered: Vec<Entered>,
     /// Nearly all that a text has are here already, and are found by their hash; keyed by chance,
     /// since texts are made by others, and fast, since each word of each message is looked up.
-    terms: HashMap<Arc<[u8]>, Numbers>,
-    /// The same terms.
-    ordered: BTreeSet<Arc<[u8]>>,
+    terms: HashMap<Arc<[u8]>, usize>,
+    /// The same terms, in order: what begins alike is gone through without looking each of it up.
+    ordered: BTreeMap<Arc<[u8]>, usize>,
+    /// Of each term, in the place that both say.
+    numbers: Vec<Numbers>,
     /// The number by which each message came last.
     places: FxHashMap<u64, u32>,
     bytes: usize,
@@ -100,7 +102,8 @@ impl Recent {
             as_of,
             entered: Vec::new(),
             terms: HashMap::new(),
-            ordered: BTreeSet::new(),
+            ordered: BTreeMap::new(),
+            numbers: Vec::new(),
             places: FxHashMap::default(),
             bytes: 0,
         }
@@ -125,15 +128,17 @@ impl Recent {
     }
 
     fn put_term(&mut self, term: &[u8], number: u32) {
-        if let Some(numbers) = self.terms.get_mut(term) {
-            self.bytes += numbers.push(number);
+        if let Some(place) = self.terms.get(term) {
+            self.bytes += self.numbers[*place].push(number);
             return;
         }
+        let place = self.numbers.len();
         let mut numbers = Numbers::default();
         numbers.push(number);
+        self.numbers.push(numbers);
         let shared: Arc<[u8]> = term.into();
-        self.ordered.insert(Arc::clone(&shared));
-        self.terms.insert(shared, numbers);
+        self.ordered.insert(Arc::clone(&shared), place);
+        self.terms.insert(shared, place);
         self.bytes += TERM_BYTES + term.len();
     }
 
@@ -170,14 +175,8 @@ impl Recent {
 
     /// The terms in order, each with the numbers of its messages.
     pub(super) fn terms(&self) -> impl Iterator<Item = (&[u8], &Numbers)> {
-        self.with_numbers(self.ordered.iter())
-    }
-
-    fn with_numbers<'a>(
-        &'a self,
-        terms: impl Iterator<Item = &'a Arc<[u8]>>,
-    ) -> impl Iterator<Item = (&'a [u8], &'a Numbers)> {
-        terms.filter_map(|term| Some((&**term, self.terms.get(term)?)))
+        let terms = self.ordered.iter();
+        terms.map(|(term, place)| (&**term, &self.numbers[*place]))
     }
 
     /// Notes the messages that a plan finds here and that may be read.
@@ -210,9 +209,9 @@ impl Recent {
         let mut bits = Bits::new(self.entered.len());
         let from = (Bound::Included(lookup.term()), Bound::Unbounded);
         let terms = self.ordered.range::<[u8], _>(from);
-        let terms = terms.take_while(|term| lookup.takes(term));
-        for (_, numbers) in self.with_numbers(terms) {
-            for number in numbers.iter() {
+        let terms = terms.take_while(|(term, _)| lookup.takes(term));
+        for (_, place) in terms {
+            for number in self.numbers[*place].iter() {
                 bits.insert(number as usize);
                 found.work += 1;
             }
