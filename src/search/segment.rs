@@ -17,10 +17,12 @@ use super::reader::{CHATS, IDS, NUMBERS, Reader, TERM_PLACES, TERMS};
 
 /// A term that at most 4,096 messages have is looked up before the chats are: some microseconds.
 const RARE: usize = 4_096;
-/// Of 48 messages the chats are looked up one by one, of more all that may be read.
-const FEW_HITS: usize = 48;
-/// Of 24 messages the ids are read one by one, of more all at once.
-const FEW_MESSAGES: usize = 24;
+/// Of 16 messages the chats are looked up one by one, of more all that may be read.
+const FEW_HITS: usize = 16;
+/// Ids that are 8 KiB from one to the next are read at once, with those between them: another read
+/// takes as long. At most 1,024 that are wanted.
+const NEAR_BITS: usize = 8 << 13;
+const MANY_IDS: usize = 1 << 10;
 /// Where 32 messages are left, a term that so many times as many messages have is not looked up:
 /// their texts say it sooner.
 const FEW_LEFT: usize = 32;
@@ -200,35 +202,41 @@ impl Reader<'_> {
 
     /// Gives `take` the number and the id of each message.
     fn each_id(&self, bits: &Bits, mut take: impl FnMut(usize, u64)) -> Result<(), Damaged> {
-        let left = bits.count();
-        let all = match left > FEW_MESSAGES {
-            true => Some(self.all(IDS)?),
-            false => None,
-        };
         let width = self.head.id_bits as usize;
         let count = self.head.count as usize;
-        for number in bits.iter().take_while(|number| *number < count) {
-            let (first, last) = (number * width / 8, (number * width + width).div_ceil(8));
-            let read;
-            let bytes = match &all {
-                Some(all) => all.get(first..last).ok_or(Damaged)?,
-                None => {
-                    read = self.part(IDS, first as u64, last as u64)?;
-                    &read[..]
-                }
-            };
-            let mut held = [0; 16];
-            held.get_mut(..bytes.len())
-                .ok_or(Damaged)?
-                .copy_from_slice(bytes);
-            let shifted = u128::from_le_bytes(held) >> (number * width % 8);
-            let mask = (1_u128 << width) - 1;
-            take(
-                number,
-                self.head.low.saturating_add((shifted & mask) as u64),
-            );
+        let mut left = bits.iter().take_while(|number| *number < count).peekable();
+        let mut near = Vec::new();
+        while let Some(first) = left.next() {
+            let mut last = first;
+            near.clear();
+            near.push(first);
+            while near.len() < MANY_IDS
+                && let Some(next) = left.next_if(|next| (next - last) * width <= NEAR_BITS)
+            {
+                near.push(next);
+                last = next;
+            }
+            let (from, to) = (first * width / 8, (last * width + width).div_ceil(8));
+            let bytes = self.part(IDS, from as u64, to as u64)?;
+            for number in &near {
+                let id = self.id(&bytes, number * width - from * 8)?;
+                take(*number, id);
+            }
         }
         Ok(())
+    }
+
+    /// Returns the id that begins with this bit.
+    fn id(&self, bytes: &[u8], bit: usize) -> Result<u64, Damaged> {
+        let width = self.head.id_bits as usize;
+        let bytes = bytes.get(bit / 8..(bit + width).div_ceil(8));
+        let bytes = bytes.ok_or(Damaged)?;
+        let mut held = [0; 16];
+        let part = held.get_mut(..bytes.len()).ok_or(Damaged)?;
+        part.copy_from_slice(bytes);
+        let shifted = u128::from_le_bytes(held) >> (bit % 8);
+        let mask = (1_u128 << width) - 1;
+        Ok(self.head.low.saturating_add((shifted & mask) as u64))
     }
 }
 
@@ -326,24 +334,25 @@ impl TermPlaces {
             }
             at += 1;
             hits.terms += 1;
-            numbers += next(&mut rest, &mut known, numbers, lookup, &mut hits)?;
-            if known[..] > *term && !lookup.takes(&known) {
+            let (length, is_wanted) = next(&mut rest, &mut known, numbers, lookup, &mut hits)?;
+            if !is_wanted && known[..] > *term {
                 break;
             }
+            numbers += length;
         }
         Ok(hits)
     }
 }
 
 /// Reads the next term, upon the one before it, and notes what it has where it is looked for.
-/// Returns how many bytes its numbers have.
+/// Returns how many bytes its numbers have, and whether it is looked for.
 fn next(
     rest: &mut &[u8],
     known: &mut Vec<u8>,
     numbers: u64,
     lookup: &Lookup,
     hits: &mut Hits,
-) -> Result<u64, Damaged> {
+) -> Result<(u64, bool), Damaged> {
     let mut number = || take(rest).ok_or(Damaged);
     let (shared, length) = (number()?, number()?);
     let (shared, length) = (shared as usize, length as usize);
@@ -367,7 +376,7 @@ fn next(
         (_, true) => hits.lists.push((numbers, what)),
         (_, false) => {}
     }
-    Ok(if count == 1 { 0 } else { what })
+    Ok((if count == 1 { 0 } else { what }, is_wanted))
 }
 
 #[cfg(test)]

@@ -264,3 +264,31 @@ async fn long_texts_end_a_page_and_count_as_what_they_cost() {
     assert_eq!(house.found(1, &wanted).await, ids);
     house.close().await;
 }
+
+/// Ids that are near one another in a file are read at once, others each for itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_at_both_ends_of_a_large_part_are_found_and_all_between_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = House::open_with(folder.path(), 9_000).with_users(2).await;
+    let mut all = vec![house.send(1, 2, "mango common").await];
+    let common = || join_all((0..1_100).map(|_| house.send(1, 2, "common")));
+    for _ in 0..6 {
+        all.extend(common().await);
+    }
+    let last = house.send(1, 2, "mango common").await;
+    for _ in 0..2 {
+        all.extend(common().await);
+    }
+    let ends = [last, all[0]];
+    all.push(last);
+    all.sort_unstable_by(|one, other| other.cmp(one));
+    house.caught_up().await;
+    // Returns once nothing is left to be done.
+    assert!(house.search.purge().await);
+    assert_eq!(house.search.readings().parts, 1);
+    assert_eq!(house.found(2, &words("mango")).await, ends);
+    let mut wanted = words("common");
+    wanted.limit = 100;
+    assert_eq!(house.found(2, &wanted).await, all);
+    house.close().await;
+}
