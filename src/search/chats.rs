@@ -1,6 +1,8 @@
 //! Which messages of a file may be read: those of the reader's chats, or, of a few messages, those
 //! whose chats are the reader's.
 
+use std::sync::Arc;
+
 use super::allowed::{Allowed, ChatKey};
 use super::head::Rest;
 use super::pages::Damaged;
@@ -12,47 +14,83 @@ const CHAT_PLACE: usize = 16;
 /// Of 8 chats the blocks are read one by one, of more all at once.
 pub(super) const FEW_CHATS: usize = 8;
 
+/// Messages that follow one another by their numbers: the first, and the one after the last.
+type Run = (u32, u32);
+
+/// What a file takes among what is known of many, besides its runs: as much as so many of those.
+const RUNS_A_FILE: usize = 16;
+
 /// The messages of a file that may be read.
+#[derive(Debug, Default)]
 pub(super) struct Readable {
     /// Those of chats that may be read.
-    pub(super) bits: Bits,
-    /// Of these, from one number to another, which is left out: only messages with greater ids than
-    /// this.
-    floors: Vec<(usize, usize, u64)>,
+    runs: Vec<Run>,
+    /// Of these only messages with greater ids than this.
+    floors: Vec<(Run, u64)>,
 }
 
 impl Readable {
-    fn none(count: usize) -> Self {
-        Self {
-            bits: Bits::new(count),
-            floors: Vec::new(),
+    /// Puts messages of a chat in, from one number to another, which is left out.
+    fn put(&mut self, reader: &Reader<'_>, (from, to): (usize, usize), floor: u64) {
+        let (count, low, high) = (reader.head.count, reader.head.low, reader.head.high);
+        let number = |number| u32::try_from(number).map_or(count, |number| number.min(count));
+        let (from, to) = (number(from), number(to));
+        if floor >= high || from == to {
+            return;
+        }
+        if floor >= low {
+            self.floors.push(((from, to), floor));
+        }
+        match self.runs.last_mut() {
+            Some(last) if last.1 == from => last.1 = to,
+            _ => self.runs.push((from, to)),
         }
     }
 
-    /// Puts messages of a chat in, from one number to another, which is left out.
-    fn put(&mut self, from: usize, to: usize, floor: u64) {
-        self.bits.insert_range(from, to);
-        if floor > 0 {
-            self.floors.push((from, to, floor));
+    /// Returns those of chats that may be read, of a file of `count` messages.
+    pub(super) fn bits(&self, count: usize) -> Bits {
+        let mut bits = Bits::new(count);
+        for (from, to) in &self.runs {
+            bits.insert_range(*from as usize, *to as usize);
         }
+        bits
     }
 
     /// Returns whether a message of those chats may be read.
     pub(super) fn has(&self, number: usize, id: u64) -> bool {
-        let may_read = |(from, to, floor): &(usize, usize, u64)| {
-            !(*from..*to).contains(&number) || id > *floor
+        let may_read = |((from, to), floor): &(Run, u64)| {
+            !(*from as usize..*to as usize).contains(&number) || id > *floor
         };
         self.floors.iter().all(may_read)
     }
 
-    /// Returns the messages of the chats that may be read.
-    pub(super) fn of(reader: &Reader<'_>, allowed: &Allowed) -> Result<Self, Damaged> {
+    /// About what it takes, in runs.
+    pub(super) fn size(&self) -> usize {
+        RUNS_A_FILE + self.runs.len() + 2 * self.floors.len()
+    }
+
+    /// Returns the messages of the chats that may be read, and keeps which they are for the next
+    /// search of the same person.
+    pub(super) fn kept(
+        reader: &Reader<'_>,
+        allowed: &Allowed,
+        file: u64,
+    ) -> Result<Arc<Self>, Damaged> {
+        let mut readable = Self::of(reader, allowed)?;
+        readable.runs.shrink_to_fit();
+        readable.floors.shrink_to_fit();
+        let readable = Arc::new(readable);
+        allowed.keep(file, &readable);
+        Ok(readable)
+    }
+
+    fn of(reader: &Reader<'_>, allowed: &Allowed) -> Result<Self, Damaged> {
         let places = ChatPlaces::read(reader)?;
         let all = match allowed.len() > FEW_CHATS {
             true => Some(reader.all(CHATS)?),
             false => None,
         };
-        let mut readable = Self::none(places.count);
+        let mut readable = Self::default();
         let mut wanted = allowed.chats();
         while let Some((first, _)) = wanted.first() {
             let Some(at) = places.block_of_chat(*first) else {
@@ -76,7 +114,7 @@ impl Readable {
                     &read[..]
                 }
             };
-            pick(bytes, &block, &wanted[..here], &mut readable)?;
+            pick(reader, bytes, &block, &wanted[..here], &mut readable)?;
             wanted = &wanted[here..];
         }
         Ok(readable)
@@ -89,7 +127,7 @@ impl Readable {
         allowed: &Allowed,
     ) -> Result<Self, Damaged> {
         let places = ChatPlaces::read(reader)?;
-        let mut readable = Self::none(places.count);
+        let mut readable = Self::default();
         // Those of one block follow one another.
         let mut known: Option<(usize, Block, Vec<u8>)> = None;
         for number in few.iter().take_while(|number| *number < places.count) {
@@ -103,7 +141,7 @@ impl Readable {
                 continue;
             };
             if let Some(floor) = allowed.floor(block.chat_of(bytes, number)?) {
-                readable.put(number, number + 1, floor);
+                readable.put(reader, (number, number + 1), floor);
             }
         }
         Ok(readable)
@@ -218,6 +256,7 @@ impl Block {
 
 /// Goes through a block of chats and picks those that may be read.
 fn pick(
+    reader: &Reader<'_>,
     bytes: &[u8],
     block: &Block,
     mut wanted: &[(ChatKey, u64)],
@@ -228,7 +267,7 @@ fn pick(
             && *chat <= key
         {
             if *chat == key {
-                readable.put(from, to, *floor);
+                readable.put(reader, (from, to), *floor);
             }
             wanted = &wanted[1..];
         }

@@ -345,6 +345,7 @@ impl Inner {
         let names = index.parts.iter().map(|part| name_of(part.listed.number));
         let names: Vec<String> = names.collect();
         drop(index);
+        self.readers.forget();
         self.folder
             .keep_only(&|name| name == catalog::NAME || names.iter().any(|kept| kept == name));
         self.metrics.made_again();

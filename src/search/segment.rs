@@ -3,7 +3,10 @@
 //! First the terms: where one of them is in no message here, that is all. Then what the rare ones
 //! have in common, which mostly is nothing or little. Then the chats: those of a few messages, or
 //! all that may be read. Then the terms that many have, and what is left of the messages one by
-//! one. Nothing of it stays in memory but the head.
+//! one. Nothing of it stays in memory but the head, and which messages are of the chats of those
+//! who searched last.
+
+use std::sync::Arc;
 
 use super::allowed::Allowed;
 use super::chats::{FEW_CHATS, Readable};
@@ -115,7 +118,7 @@ impl Segment {
         plan: &Plan,
         allowed: &Allowed,
         found: &mut Found,
-    ) -> Result<Option<(Readable, Bits)>, Damaged> {
+    ) -> Result<Option<(Arc<Readable>, Bits)>, Damaged> {
         let places = TermPlaces::read(reader)?;
         found.work += WORK_A_FILE;
         let mut hits = Vec::with_capacity(plan.wanted.len());
@@ -142,17 +145,21 @@ impl Segment {
                 return Ok(None);
             }
         }
-        let readable = match &few {
-            Some(few) if few.count() <= FEW_HITS && allowed.len() > FEW_CHATS => {
-                found.work += WORK_A_LOOKUP + few.count() * WORK_A_LOOKUP / 4;
-                Readable::among(reader, few, allowed)?
+        let readable = match (allowed.known(self.number), &few) {
+            (Some(known), _) => {
+                found.work += known.size();
+                known
             }
-            _ => {
+            (None, Some(few)) if few.count() <= FEW_HITS && allowed.len() > FEW_CHATS => {
+                found.work += WORK_A_LOOKUP + few.count() * WORK_A_LOOKUP / 4;
+                Arc::new(Readable::among(reader, few, allowed)?)
+            }
+            (None, _) => {
                 found.work += WORK_A_LOOKUP + reader.bytes(CHATS) / BYTES_A_WORK;
-                Readable::of(reader, allowed)?
+                Readable::kept(reader, allowed, self.number)?
             }
         };
-        let mut bits = readable.bits.clone();
+        let mut bits = readable.bits(self.head.count as usize);
         if let Some(few) = few {
             bits.keep(&few);
         }

@@ -7,7 +7,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, watch};
 
 use super::SearchError;
-use super::allowed::Allowed;
+use super::allowed::{Allowed, Readers};
 use super::folder::Folder;
 use super::index::{Broken, Candidates, Index, Sizes};
 use super::matching::{Match, Span, matches};
@@ -112,6 +112,8 @@ pub(super) struct Inner {
     pub(super) purged: watch::Sender<(u64, bool)>,
     pub(super) woken: Notify,
     pub(super) worker: Worker,
+    /// What is known of the files for those who searched last.
+    pub(super) readers: Readers,
     /// Whose searches wait.
     waiting: Mutex<Vec<UserId>>,
 }
@@ -180,6 +182,7 @@ impl Search {
                 purged: watch::Sender::new((0, false)),
                 woken: Notify::new(),
                 worker: Worker::default(),
+                readers: Readers::default(),
                 waiting: Mutex::default(),
             }),
         }
@@ -199,7 +202,7 @@ impl Search {
     async fn page(&self, user: UserId, wanted: Wanted) -> Result<HitsPage, SearchError> {
         let indexed_through = self.position()?;
         let allowed = self.inner.chat.readable(user, wanted.chat).await?;
-        let allowed = Arc::new(Allowed::of(allowed));
+        let allowed = self.inner.readers.known(Allowed::of(allowed));
         let plan = Plan::of(&wanted.query, wanted.sender, wanted.has_file);
         let plan = Arc::new(plan);
         let mut page = HitsPage {

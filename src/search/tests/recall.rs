@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 
-use super::house::{House, Said, user, words};
+use super::house::{A_PART, House, Said, user, words};
 use crate::model::{ChatId, MessageId};
 
 const PEOPLE: u64 = 4;
@@ -290,5 +290,31 @@ async fn messages_at_both_ends_of_a_large_part_are_found_and_all_between_them() 
     let mut wanted = words("common");
     wanted.limit = 100;
     assert_eq!(house.found(2, &wanted).await, all);
+    house.close().await;
+}
+
+/// Of which messages are of one's chats each file is asked once, until it is made anew.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_known_of_a_file_serves_the_next_search_and_goes_with_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = House::open(folder.path()).with_users(3).await;
+    let mut ids = Vec::new();
+    for _ in 0..2 * A_PART {
+        ids.push(house.send(1, 2, "mango").await);
+        house.send(2, 3, "mango").await;
+    }
+    ids.reverse();
+    house.caught_up().await;
+    let readers = &house.search.inner.readers;
+    assert_eq!(readers.files_known(), 0);
+    assert_eq!(house.found(1, &words("mango")).await, ids);
+    let known = readers.files_known();
+    assert!(known >= 2, "{known}");
+    assert_eq!(house.found(1, &words("mango")).await, ids);
+    assert_eq!(readers.files_known(), known);
+    house.delete(1, ids.pop().unwrap()).await;
+    assert!(house.search.purge().await);
+    assert_eq!(readers.files_known(), 0);
+    assert_eq!(house.found(1, &words("mango")).await, ids);
     house.close().await;
 }
