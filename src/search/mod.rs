@@ -8,8 +8,8 @@
 //!               sealing.rs, head.rs, segment.rs: the others, in files; catalog.rs: their list
 //! plan.rs       what is looked up, allowed.rs: in which chats; postings.rs: who has a term;
 //!               reader.rs, chats.rs: what of a file is read, and which messages of it may be
-//! follower.rs   what makes the index as the log is, and makes anew what is stale in it, on the
-//!               thread of worker.rs
+//! follower.rs   what makes the index as the log is, and makes anew what is stale in it; worker.rs:
+//!               the threads on which it is made and looked up
 //! folder.rs, pages.rs    where the files are, and their checksums
 //! ```
 //!

@@ -101,7 +101,7 @@ pub(super) struct Inner {
     pub(super) chat: Chat,
     pub(super) folder: Folder,
     pub(super) index: RwLock<Index>,
-    /// Held by the one thread that works for the search. Before the index is.
+    /// Held by the one of the two threads that works for the search. Before the index is.
     pub(super) turn: Mutex<()>,
     /// What is to be known without waiting for the index.
     pub(super) status: watch::Sender<Status>,
@@ -111,7 +111,10 @@ pub(super) struct Inner {
     /// Up to which of these that was done, and whether the last try failed.
     pub(super) purged: watch::Sender<(u64, bool)>,
     pub(super) woken: Notify,
+    /// What makes the index.
     pub(super) worker: Worker,
+    /// What looks up in it: it would wait for a part to be written on the other's thread.
+    pub(super) lookups: Worker,
     /// What is known of the files for those who searched last.
     pub(super) readers: Readers,
     /// Whose searches wait.
@@ -182,6 +185,7 @@ impl Search {
                 purged: watch::Sender::new((0, false)),
                 woken: Notify::new(),
                 worker: Worker::default(),
+                lookups: Worker::default(),
                 readers: Readers::default(),
                 waiting: Mutex::default(),
             }),
@@ -283,7 +287,8 @@ impl Search {
         Ok(found.cut_at.is_some())
     }
 
-    /// Returns what the index finds, on a thread that may block, one search at a time.
+    /// Returns what the index finds, one search at a time, on a thread that stands back behind
+    /// those who take and tell messages.
     async fn candidates(
         &self,
         plan: &Arc<Plan>,
@@ -293,7 +298,7 @@ impl Search {
     ) -> Result<Candidates, SearchError> {
         let (plan, allowed) = (Arc::clone(plan), Arc::clone(allowed));
         let inner = Arc::clone(&self.inner);
-        let found = tokio::task::spawn_blocking(move || {
+        let looked_up = self.inner.lookups.run(move || {
             let _turn = inner.turn.lock();
             let found = {
                 let index = inner.index.read();
@@ -305,7 +310,8 @@ impl Search {
             }
             found
         });
-        let found = found.await.map_err(|_| ChatError::Internal)?;
+        let found = looked_up.await.ok().flatten();
+        let found = found.ok_or(ChatError::Internal)?;
         found.map_err(|Broken(number)| {
             tracing::error!(
                 number,

@@ -1,4 +1,4 @@
-//! The thread that makes the index.
+//! The threads of the search: one makes the index, another looks up in it.
 
 use std::io;
 use std::sync::mpsc;
@@ -51,6 +51,14 @@ impl Worker {
         let _ = sender.send(work);
         *queue = Some(sender);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+impl Worker {
+    /// Returns whether anything was ever done on the thread.
+    pub(super) fn has_begun(&self) -> bool {
+        self.queue.lock().is_some()
     }
 }
 

@@ -318,3 +318,17 @@ async fn what_is_known_of_a_file_serves_the_next_search_and_goes_with_the_file()
     assert_eq!(house.found(1, &words("mango")).await, ids);
     house.close().await;
 }
+
+/// Sends waited behind searches where both had the processors to share.
+#[tokio::test]
+async fn a_search_is_looked_up_on_a_thread_that_stands_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = House::open(folder.path()).with_users(2).await;
+    let id = house.send(1, 2, "mango").await;
+    house.caught_up().await;
+    let lookups = &house.search.inner.lookups;
+    assert!(!lookups.has_begun());
+    assert_eq!(house.found(1, &words("mango")).await, [id]);
+    assert!(lookups.has_begun());
+    house.close().await;
+}
