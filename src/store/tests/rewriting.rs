@@ -110,6 +110,7 @@ impl Confirmed {
                 apply(delete(from, which));
                 self.gone.push(content);
             }
+            (9, Some(which)) if random.random_bool(0.5) => self.erase_oldest(which, apply),
             _ => {
                 self.accounts += 1;
                 apply(new_user(&format!("more{}", self.accounts)));
@@ -119,6 +120,22 @@ impl Confirmed {
                 ));
             }
         }
+    }
+
+    /// The oldest messages of the chat of one go at once, as by retention.
+    fn erase_oldest(&mut self, which: u64, apply: &dyn Fn(Change) -> Committed) {
+        let chat = |live: &Live| (live.0.min(live.1), live.0.max(live.1));
+        let which = chat(&self.live[&which]);
+        let of_chat = self.live.iter().filter(|(_, live)| chat(live) == which);
+        let oldest: Vec<u64> = of_chat.map(|(id, _)| *id).take(5).collect();
+        let many = EraseMany {
+            messages: oldest.iter().map(|oldest| id(*oldest)).collect(),
+            sender: None,
+            all_of: None,
+        };
+        apply(Change::EraseMany(vec![many]));
+        let gone = oldest.iter().filter_map(|id| self.live.remove(id));
+        self.gone.extend(gone.map(|(_, _, content)| content));
     }
 
     /// All that was confirmed is there, and nothing that was erased.
@@ -413,9 +430,9 @@ fn a_rewritten_file_has_every_row_of_every_table_whatever_was_written_meanwhile(
     }
 }
 
-/// How many rounds a test of crashes has: a few, or as many as `CHATD_CRASH_ROUNDS` says.
+/// How many rounds a test of crashes has: a few, or as many as `CRASHES` says.
 fn rounds(usual: u64) -> u64 {
-    let rounds = std::env::var("CHATD_CRASH_ROUNDS").ok();
+    let rounds = std::env::var("CRASHES").ok();
     rounds.and_then(|text| text.parse().ok()).unwrap_or(usual)
 }
 
