@@ -51,8 +51,9 @@ impl Older {
     }
 }
 
-/// So many entries of the log are gone through at once: some 16 of its blocks.
-const EXPIRED_AT_ONCE: usize = 512;
+/// 128 entries of the log are gone through at once, some four of its blocks: the writer has them
+/// for a millisecond, and whoever sends meanwhile waits for that.
+const EXPIRED_AT_ONCE: usize = 128;
 /// And so many, where they are of a clock that was ahead.
 const LOOKED_THROUGH: usize = 1 << 16;
 
