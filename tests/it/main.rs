@@ -25,6 +25,7 @@ mod doctor;
 mod documents;
 mod engineio;
 mod erasure;
+mod erasure_proof;
 mod examples;
 mod file_crashes;
 mod files;
