@@ -25,9 +25,12 @@ const PAGE_BYTES: usize = 1 << 20;
 const GATHERED: Duration = Duration::from_millis(100);
 /// 10 s: how often is looked whether a part has been stale for long enough.
 const LOOKED_EVERY: Duration = Duration::from_secs(10);
-/// 4 times as long as a step took the machine is left to others in a flood: every message is stored
-/// and told with what the index takes otherwise.
+/// In a flood the machine is left to others for 4 times as long as a step took: every message is
+/// stored and told with what the index takes otherwise.
 const REST_IN_FLOOD: u32 = 4;
+/// 1 s: so long otherwise, where more comes than could be indexed anyway. That is made up for once
+/// the flood is over.
+const LONGEST_REST: Duration = Duration::from_secs(1);
 /// 5 s: how long after a failure of the disk it is tried again.
 const TRIED_EVERY: Duration = Duration::from_secs(5);
 /// A part is made anew once it has been stale for a quarter of the time that is allowed: what comes
@@ -78,12 +81,16 @@ struct Again {
 }
 
 /// Returns for how long the machine is left to others after a step: as long as that took, or longer
-/// where more than a quarter of what a step takes in came meanwhile. At 2,000 messages a second
-/// that is never so.
+/// where more than a quarter of what a step takes in came meanwhile, the longer the more it was. At
+/// 2,000 messages a second that is never so.
 fn rest(took: Duration, came: u64, page: u64) -> Duration {
-    match came > page / 4 {
-        true => took * REST_IN_FLOOD,
-        false => took,
+    let quarters = u32::try_from(came.saturating_mul(4) / page.max(1)).unwrap_or(u32::MAX);
+    match quarters {
+        0 => took,
+        _ => {
+            let longer = took.saturating_mul(quarters).min(LONGEST_REST);
+            longer.max(took * REST_IN_FLOOD)
+        }
     }
 }
 
@@ -385,10 +392,14 @@ mod tests {
     }
 
     #[test]
-    fn in_a_flood_the_index_rests_for_longer_than_it_works() {
+    fn in_a_flood_the_index_rests_for_the_longer_the_more_comes() {
         let took = Duration::from_millis(10);
-        assert_eq!(rest(took, 256, 1024), took);
-        assert_eq!(rest(took, 257, 1024), Duration::from_millis(40));
+        assert_eq!(rest(took, 255, 1024), took);
+        assert_eq!(rest(took, 256, 1024), 4 * took);
+        assert_eq!(rest(took, 1024, 1024), 4 * took);
+        assert_eq!(rest(took, 2048, 1024), 8 * took);
+        assert_eq!(rest(took, u64::MAX, 1024), Duration::from_secs(1));
+        assert_eq!(rest(50 * took, u64::MAX, 1024), 200 * took);
     }
 
     /// It stayed in the new file, which was not said to be stale: nothing removed it.

@@ -85,6 +85,7 @@ impl Incoming {
             let mut shim = Shim {
                 io,
                 cx,
+                now: Instant::now(),
                 bounds: &mut self.bounds,
                 frames_a_second: config.limits.frames_a_second,
                 scratch,
@@ -146,7 +147,7 @@ fn read_messages<S: AsyncRead + Unpin>(
 ) -> Read {
     for _ in 0..MESSAGES_A_TURN {
         let step = match reader.read(shim) {
-            Ok(message) => act(live, phase, &message),
+            Ok(message) => act(live, phase, shim.now, &message),
             Err(error) => Step::Over(over(&error)),
         };
         match step {

@@ -41,8 +41,13 @@ pub(super) enum Step {
     Over(Read),
 }
 
-/// Acts on one message of the client.
-pub(super) fn act(live: &Live, phase: &mut Phase, message: &tungstenite::Message) -> Step {
+/// Acts on one message of the client, which was read at this moment.
+pub(super) fn act(
+    live: &Live,
+    phase: &mut Phase,
+    now: Instant,
+    message: &tungstenite::Message,
+) -> Step {
     let packet = match message {
         tungstenite::Message::Text(text) => Packet::decode(text),
         tungstenite::Message::Binary(bytes) => Ok(Packet::Binary(bytes.as_ref().into())),
@@ -50,7 +55,7 @@ pub(super) fn act(live: &Live, phase: &mut Phase, message: &tungstenite::Message
         _ => return Step::On,
     };
     match (*phase, packet) {
-        (Phase::Open, Ok(packet)) => match live.receive(Instant::now(), packet) {
+        (Phase::Open, Ok(packet)) => match live.receive(now, packet) {
             Ok(()) => Step::On,
             Err(CloseReason::Flood) => Step::Over(flooded()),
             Err(reason) => Step::Over(Read::Close(reason, None)),

@@ -28,6 +28,8 @@ pub(super) enum Stopped {
 pub(super) struct Shim<'a, 'cx, S> {
     pub(super) io: &'a mut S,
     pub(super) cx: &'a mut Context<'cx>,
+    /// When it read last. The clock is asked for once a read: dozens of messages come with one.
+    pub(super) now: Instant,
     pub(super) bounds: &'a mut Bounds,
     /// Frames of the client in one second.
     pub(super) frames_a_second: u32,
@@ -60,13 +62,13 @@ impl<S: AsyncRead + Unpin> Shim<'_, '_, S> {
             Poll::Pending => return Err(io::ErrorKind::WouldBlock.into()),
             Poll::Ready(read) => read?,
         }
+        if self.total > 0 {
+            self.now = Instant::now();
+        }
         (self.taken, self.filled) = (0, buffer.filled().len());
         self.total += self.filled;
-        if !self.bounds.feed(
-            Instant::now(),
-            &self.scratch[..self.filled],
-            self.frames_a_second,
-        ) {
+        let read = &self.scratch[..self.filled];
+        if !self.bounds.feed(self.now, read, self.frames_a_second) {
             (self.filled, self.stopped) = (0, Some(Stopped::TooManyFrames));
             return Err(io::ErrorKind::WouldBlock.into());
         }
