@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     fn people(numbers: std::ops::RangeInclusive<u64>) -> Vec<UserId> {
-        numbers.filter_map(UserId::new).collect()
+        numbers.map(|number| UserId::new(number).unwrap()).collect()
     }
 
     fn tell(fanout: &Fanout, sequence: u64, people: Vec<UserId>) {
