@@ -7,8 +7,8 @@ use crate::store::Done;
 
 /// After so many answers the notifier lets other tasks run.
 const ANSWERS_A_TURN: usize = 256;
-/// After so many it tells a part of what is on its way to crowds; and at the end of a batch. A crowd
-/// that is to hear several of them hears them together.
+/// After so many it tells a part of what is on its way to crowds, and at the end of a batch. A
+/// crowd that is to hear several of them hears them together.
 const ANSWERS_A_PART: usize = 16;
 /// 1 MiB: so it does once so many bytes more wait to be sent, lest a burst fill the outboxes of
 /// clients that read at full speed before their tasks have run.
