@@ -34,8 +34,9 @@ pub(crate) fn without_texts(id: EntryId, sealed: &[u8]) -> Result<Option<Vec<u8>
     Ok(Some(seal(id.get(), &plain)))
 }
 
-/// Returns whether a sealed entry may describe a room, by its first byte alone.
-pub(crate) fn may_describe(sealed: &[u8]) -> bool {
+/// Returns whether a sealed entry is neither a message nor a mark, by its first byte alone: only
+/// such a one describes a room or changes a message.
+pub(crate) fn is_other(sealed: &[u8]) -> bool {
     let mut rest = Rest(sealed.get(SEAL_BYTES..).unwrap_or_default());
     Head::take(&mut rest).is_some_and(|head| head.kind == Kind::Other)
 }

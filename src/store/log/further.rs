@@ -6,7 +6,8 @@ use super::record::{Author, Links, Record, put_back};
 use crate::model::{
     Act, EntryId, ErasedMessage, Erasure, MessageChange, MessageId, Moderator, Stream, UserId,
 };
-use crate::store::sealed::{Rest, put};
+use crate::store::error::StoreError;
+use crate::store::sealed::{Rest, put, seal, unseal};
 
 /// A message got another text.
 const EDITED: u64 = 1;
@@ -71,6 +72,25 @@ fn put_change<T: AsRef<str>>(
             out.extend_from_slice(emoji.as_ref().as_bytes());
         }
     }
+}
+
+/// Returns a sealed entry without what it hangs on a message; `None` where it hangs nothing there,
+/// or nothing any more.
+pub(crate) fn without_what_it_hangs(
+    id: EntryId,
+    sealed: &[u8],
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let body = unseal("log", id.get(), sealed)?;
+    let hung = match Record::decode(id, sealed)?.act {
+        Act::MessageChanged {
+            change: MessageChange::Reacted { emoji, .. },
+            ..
+        } => emoji,
+        _ => "",
+    };
+    // It stands last.
+    let rest = &body[..body.len() - hung.len()];
+    Ok((!hung.is_empty()).then(|| seal(id.get(), rest)))
 }
 
 /// Returns whether the next number names one of these kinds.

@@ -6,7 +6,7 @@ pub(crate) mod changed;
 pub(crate) mod described;
 pub(crate) mod entries;
 mod extras;
-mod further;
+pub(crate) mod further;
 mod head;
 mod others;
 pub(crate) mod record;

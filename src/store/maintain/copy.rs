@@ -26,13 +26,15 @@ use redb::{
 };
 
 use super::{MaintainError, Progress, Unit, Watch};
-use crate::model::{Act, EntryId};
+use crate::model::{Act, EntryId, MessagePart};
 use crate::store::disk::medium::{Backend, Medium};
 use crate::store::disk::schema;
 use crate::store::error::StoreError;
 use crate::store::log::blocks::{Appending, Log, Walk, damaged, decode, rewrite_entries};
-use crate::store::log::described::{may_describe, without_texts};
-use crate::store::log::record::recoded;
+use crate::store::log::chain::ReadLog;
+use crate::store::log::described::{is_other, without_texts};
+use crate::store::log::further::without_what_it_hangs;
+use crate::store::log::record::{Record, recoded};
 use crate::store::tables::{
     CHANGES, CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, ERASED, FILES, HOOKS,
     INVITES, KEYS, LOG, META, NEWEST_CHANGES, PUSH_SUBSCRIPTIONS, REACTIONS, RECODED, RELATIONS,
@@ -160,7 +162,8 @@ impl Copying<'_> {
                 continue;
             }
             let mut walk = source.walk(*next)?;
-            let is_full = copy_entries(&made.txn, self.step_bytes, &mut walk, next, rewritten)?;
+            let from = (&source, &mut walk);
+            let is_full = copy_entries(&made.txn, self.step_bytes, from, next, rewritten)?;
             watch(Progress {
                 what: "copying messages",
                 done: next.saturating_sub(1),
@@ -189,7 +192,13 @@ impl Copying<'_> {
         refuse_unknown(&snapshot)?;
         let source = Log::open_any(&snapshot)?;
         let mut walk = source.walk(next)?;
-        while copy_entries(&made.txn, step, &mut walk, &mut next, &mut rewritten)? {
+        while copy_entries(
+            &made.txn,
+            step,
+            (&source, &mut walk),
+            &mut next,
+            &mut rewritten,
+        )? {
             made = turn(made)?;
         }
         while rewritten.copy(&made.txn, step, &source)? {
@@ -301,12 +310,12 @@ fn copy_table<K: Key + 'static>(
     Ok(made)
 }
 
-/// Appends entries of so many bytes to the copy's log, in their newest form; `next` becomes the id
-/// after them. Returns whether the step is full, so that there may be more.
+/// Appends entries of so many bytes of a log to the copy's, in their newest form; `next` becomes
+/// the id after them. Returns whether the step is full, so that there may be more.
 pub(super) fn copy_entries(
     txn: &WriteTransaction,
     step: usize,
-    walk: &mut Walk,
+    (source, walk): (&Log, &mut Walk),
     next: &mut u64,
     rewritten: &mut Rewritten,
 ) -> Result<bool, MaintainError> {
@@ -319,7 +328,11 @@ pub(super) fn copy_entries(
             return Ok(false);
         };
         let (id, sealed) = row?;
-        match rewritten.without_former_texts(id, sealed)? {
+        let plain = match is_other(sealed) {
+            true => rewritten.without_what_is_gone(source, id, sealed)?,
+            false => None,
+        };
+        match plain {
             Some(sealed) => end.push(id, &sealed),
             None => end.push(id, &recoded(id, sealed)),
         }
@@ -373,27 +386,34 @@ impl Rewritten {
         Ok(())
     }
 
-    /// Returns an entry without the texts of a room that a later one describes anew; `None` for any
-    /// other, and where it has none. A chatd of before left them there.
-    fn without_former_texts(
+    /// Returns an entry without the texts of a room that a later one describes anew, which a chatd
+    /// of before left there, or without what it hangs on a message that is erased; `None` for any
+    /// other, and where it has none.
+    fn without_what_is_gone(
         &self,
+        source: &Log,
         id: u64,
         sealed: &[u8],
     ) -> Result<Option<Vec<u8>>, MaintainError> {
-        if self.described.is_empty() || !may_describe(sealed) {
-            return Ok(None);
-        }
         // A damaged one is copied as it is.
         let Ok((entry, record)) = decode(id, sealed) else {
             return Ok(None);
         };
-        let Act::RoomChanged { room, .. } = &record.act else {
+        if let Act::RoomChanged { room, .. } = &record.act {
+            let newest = self.described.get(&room.id.get());
+            return match newest.is_some_and(|newest| *newest > id) {
+                true => Ok(without_texts(entry, sealed)?),
+                false => Ok(None),
+            };
+        }
+        let (Some(MessagePart::Beside), Some(message)) = (record.act.part(), record.act.changes())
+        else {
             return Ok(None);
         };
-        let newest = self.described.get(&room.id.get());
-        match newest.is_some_and(|newest| *newest > id) {
-            true => Ok(without_texts(entry, sealed)?),
-            false => Ok(None),
+        let is_erased = |message: Record<&str>| matches!(message.act, Act::Erased { .. });
+        match source.read(message.into(), is_erased) {
+            Ok(true) => Ok(without_what_it_hangs(entry, sealed)?),
+            Ok(false) | Err(_) => Ok(None),
         }
     }
 

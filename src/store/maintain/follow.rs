@@ -57,7 +57,7 @@ impl Following {
         while copy_entries(
             txn,
             STEP_BYTES,
-            &mut walk,
+            (&source, &mut walk),
             &mut self.next,
             &mut self.rewritten,
         )? {}

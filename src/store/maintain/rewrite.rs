@@ -286,7 +286,7 @@ impl Steps<'_> {
                     let source = Log::open(&self.snapshot()?)?;
                     let mut walk = source.walk(following.next)?;
                     let (next, rewritten) = (&mut following.next, &mut following.rewritten);
-                    copy_entries(&made.txn, STEP_BYTES, &mut walk, next, rewritten)?
+                    copy_entries(&made.txn, STEP_BYTES, (&source, &mut walk), next, rewritten)?
                 };
                 made = self.turn(made)?;
                 if !is_full {

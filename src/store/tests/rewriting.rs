@@ -1,7 +1,7 @@
 //! Rewriting the file of an open store: what was erased is in no byte of it, and nothing else is
 //! lost, whatever is written meanwhile and wherever the process or the power ends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,9 +12,10 @@ use redb::{Database, ReadableDatabase, ReadableTable};
 
 use super::faults::{Disk, Served};
 use super::{OPTIONS, Open, id, message, new_user, ops, sent, sent_as, user};
-use crate::model::{RoomId, Timestamp};
+use crate::model::{Act, RoomId, Timestamp};
 use crate::store::data::Data;
 use crate::store::log::blocks;
+use crate::store::log::further::without_what_it_hangs;
 use crate::store::maintain::rewrite::{Rewriting, Step};
 use crate::store::maintain::rewrites::{self, Waiting};
 use crate::store::tables;
@@ -269,6 +270,58 @@ fn what_was_erased_is_in_no_byte_of_the_rewritten_file_nor_of_a_backup_or_an_exp
     again.close();
 }
 
+/// The emoji stayed in the entries by which it was put there and taken away, for good.
+#[test]
+fn an_emoji_on_an_erased_message_is_in_no_byte_of_the_rewritten_file() {
+    let (_folder, path) = file();
+    let store = open(&path).with_users(USERS);
+    let apply = |change| store.apply(NOW, change).unwrap();
+    let room = Room::new(&apply).room;
+    let in_room = |text: &str| {
+        let talk = Talk::send_to_room(user(1), room, text.into(), None);
+        match apply(Change::Talk(talk)) {
+            Committed::Talk(Outcome::Entry(notice)) => notice.entry.id.get(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let react = |by, message, emoji: &str, on| {
+        let talk = Talk::react(user(by), id(message), emoji.into(), on);
+        apply(Change::Talk(talk.in_any_chat()));
+    };
+    let gone = ["🪼", "🦤", "🫎"];
+    let left = ["🐙", "🦚"];
+    let messages = [
+        store.send(1, 2, "between two").id.get(),
+        in_room("in a room"),
+    ];
+    let others = [store.send(1, 2, "stays").id.get(), in_room("stays there")];
+    for (message, other) in messages.into_iter().zip(others) {
+        // Several of one person, who takes one away again, and one of another.
+        for (by, emoji, on) in [(2, 0, true), (2, 1, true), (2, 1, false), (1, 2, true)] {
+            react(by, message, gone[emoji], on);
+        }
+        react(2, other, left[0], true);
+        react(2, other, left[1], true);
+    }
+    for message in messages {
+        apply(Change::Talk(
+            Talk::delete(user(1), id(message)).in_any_chat(),
+        ));
+    }
+    let contained = |bytes: &[u8]| gone.map(|emoji| contains(bytes, emoji));
+    assert_eq!(contained(&std::fs::read(&path).unwrap()), [true; 3]);
+    runtime().block_on(store.store.rewrite()).unwrap();
+    store.close();
+    for _ in 0..2 {
+        let bytes = std::fs::read(&path).unwrap();
+        assert_eq!(contained(&bytes), [false; 3]);
+        assert!(left.iter().all(|emoji| contains(&bytes, emoji)));
+        assert_sound(&path);
+        open(&path).close();
+        maintain::compact(&path, &mut |_| {}).unwrap();
+    }
+}
+
 /// A room of all, and the messages that were sent there and are not erased, with their senders.
 struct Room {
     room: RoomId,
@@ -358,8 +411,27 @@ fn rows(db: &Database) -> BTreeMap<String, Rows> {
     ] {
         all.insert(name.to_owned(), rows);
     }
-    let log = blocks::entries(db).into_iter();
-    let log = log.map(|(id, sealed)| (id.to_be_bytes().to_vec(), sealed));
+    let log = blocks::entries(db);
+    let erased: BTreeSet<_> = log
+        .iter()
+        .filter(|(id, sealed)| {
+            let (_, record) = blocks::decode(*id, sealed).unwrap();
+            matches!(record.act, Act::Erased { .. })
+        })
+        .map(|(id, _)| *id)
+        .collect();
+    let log = log.iter().map(|(id, sealed)| {
+        let (entry, record) = blocks::decode(*id, sealed).unwrap();
+        // A copy leaves out what hangs on a message that is erased.
+        let plain = match record.act.changes() {
+            Some(message) if erased.contains(&message.get()) => {
+                without_what_it_hangs(entry, sealed).unwrap()
+            }
+            _ => None,
+        };
+        let plain = plain.unwrap_or_else(|| sealed.clone());
+        (id.to_be_bytes().to_vec(), plain)
+    });
     all.insert("log".to_owned(), log.collect());
     all
 }
