@@ -95,7 +95,7 @@ export class App {
    */
   static async open(page, signedIn) {
     // A message that waits in a demonstration is never sent to a server that is none.
-    const memory = await openShelf(signedIn.demo ? 'chatd-demo' : 'chatd')
+    const memory = await openShelf(signedIn.demo ? 'chatd-demo' : 'chatd', key => key.startsWith('draft.'))
     const app = new App(page, signedIn, memory)
     app.#start()
     return app

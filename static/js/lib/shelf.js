@@ -21,9 +21,11 @@ const SHELF_MS = 4_000
  * start and then written behind; what is remembered in one go is written in one transaction, all of
  * it or nothing. Where there is no database it is the memory above.
  * @param {string} name of the database
+ * @param {(key: string) => boolean} isPassing what soon becomes something else, as a draft does:
+ *   written when there is time, and for that the disk is not waited for
  * @returns {Promise<Memory>}
  */
-export async function openShelf(name) {
+export async function openShelf(name, isPassing) {
   /** @type {Map<string, any>} */
   const kept = new Map()
   /** @type {Map<string, any>} */
@@ -47,25 +49,32 @@ export async function openShelf(name) {
       },
     }
   }
-  /** @type {Promise<void> | undefined} */
-  let writing
+  /** @type {Set<Promise<void>>} */
+  const writing = new Set()
+
+  function begin() {
+    const one = write().catch(() => {}).finally(() => writing.delete(one))
+    writing.add(one)
+  }
 
   async function write() {
     // All that is remembered in this moment goes together.
     await null
     while (changed.size > 0) {
-      const transaction = database.transaction('kept', 'readwrite', { durability: 'strict' })
-      const shelf = transaction.objectStore('kept')
       // Each file by itself, after the rest: one that there is no room for takes no text along.
       const texts = [...changed].filter(([, value]) => !(value instanceof Blob))
+      const durability = [...changed.keys()].every(isPassing) ? 'relaxed' : 'strict'
+      const transaction = database.transaction('kept', 'readwrite', { durability })
+      const shelf = transaction.objectStore('kept')
       for (const [key, value] of texts.length > 0 ? texts : [...changed].slice(0, 1)) {
         changed.delete(key)
         value === null ? shelf.delete(key) : shelf.put(value, key)
       }
+      // Else it would wait for an answer, and end with a page that crashes meanwhile.
+      transaction.commit()
       // Full or broken: nothing to do, as above.
       await new Promise(done => { transaction.oncomplete = transaction.onabort = done })
     }
-    writing = undefined
   }
 
   return {
@@ -76,14 +85,15 @@ export async function openShelf(name) {
       if (gone) kept.delete(key)
       else kept.set(key, value)
       changed.set(key, gone ? null : value)
-      writing ??= write().catch(() => { writing = undefined })
+      // A message does not wait for what is being written of a draft.
+      if (writing.size === 0 || !isPassing(key)) begin()
     },
     recallKeys: start => [...kept.keys()].filter(key => key.startsWith(start)).map(key => key.slice(start.length)),
     async forget(isGone) {
       for (const known of [kept, changed]) for (const key of known.keys()) if (isGone(key)) known.delete(key)
       // What an earlier page left where it had no database.
       forget(isGone)
-      await writing
+      await Promise.all(writing)
       await sweep(database, isGone).catch(() => {})
     },
   }
