@@ -11,9 +11,11 @@ use crate::model::{MessageId, Stream};
 
 /// 16 people who search at once, as some dozens do who type on: 2 MiB at the most.
 const MAX_READERS: usize = 16;
-/// 16,384 runs of messages, of 8 bytes each, are kept for one of them: 64 chats and 20 rooms have
-/// 6,600 among 10 million messages in 319,000 chats.
+/// 16,384 runs of messages, of 8 bytes each, are kept for one of them, the list of their chats
+/// included: 64 chats and 20 rooms have 6,600 among 10 million messages in 319,000 chats.
 const MAX_RUNS: usize = 1 << 14;
+/// What one of their chats takes: as much as two runs.
+const RUNS_A_CHAT: usize = 2;
 
 /// A chat as the index numbers it.
 pub(super) type ChatKey = u64;
@@ -55,8 +57,8 @@ impl Readers {
         let mut last = self.last.lock();
         let place = last.iter().position(|known| known.chats == allowed.chats);
         let known = place.map_or_else(|| Arc::new(allowed), |place| last.remove(place));
-        // One who is in more chats would take more than all others.
-        if known.len() <= MAX_RUNS {
+        // Of one who is in so many chats that there is no room for more, nothing is kept.
+        if known.len() * RUNS_A_CHAT <= MAX_RUNS {
             if last.len() == MAX_READERS {
                 last.remove(0);
             }
@@ -105,7 +107,7 @@ impl Allowed {
     /// Keeps which messages of a file are of these chats, as far as there is room for it.
     pub(super) fn keep(&self, file: u64, readable: &Arc<Readable>) {
         let mut known = self.known.lock();
-        if known.runs + readable.size() <= MAX_RUNS {
+        if self.len() * RUNS_A_CHAT + known.runs + readable.size() <= MAX_RUNS {
             known.runs += readable.size();
             known.files.insert(file, Arc::clone(readable));
         }
@@ -175,14 +177,17 @@ mod tests {
     #[test]
     fn no_more_is_kept_than_there_is_room_for() {
         let allowed = rooms(&[(1, 0)]);
-        let most = MAX_RUNS / Readable::default().size();
+        let most = (MAX_RUNS - RUNS_A_CHAT) / Readable::default().size();
         for file in 0..2 * most as u64 {
             allowed.keep(file, &Arc::default());
         }
         assert_eq!(allowed.known.lock().files.len(), most);
         let readers = Readers::default();
-        let many: Vec<_> = (1..=MAX_RUNS as u64 + 1).map(|room| (room, 0)).collect();
-        readers.known(rooms(&many));
-        assert!(readers.last.lock().is_empty());
+        let many = MAX_RUNS as u64 / RUNS_A_CHAT as u64;
+        for (rooms_of_one, kept) in [(many + 1, 0), (many, 1)] {
+            let rooms_of_one: Vec<_> = (1..=rooms_of_one).map(|room| (room, 0)).collect();
+            readers.known(rooms(&rooms_of_one));
+            assert_eq!(readers.last.lock().len(), kept);
+        }
     }
 }
