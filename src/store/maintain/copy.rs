@@ -48,6 +48,9 @@ use crate::store::talk::rooms::rows::decode_room;
 pub(super) const STEP_BYTES: usize = 256 << 10;
 /// 16 bytes: what a row counts for in a step besides its value.
 const ROW_BYTES: usize = 16;
+/// 256 bytes: what an entry counts for besides, that is neither a message nor a mark. It is read,
+/// and what it changes may be looked up.
+const OTHER_BYTES: usize = 256;
 /// The log is copied up to where it ended when that was begun, then once more up to where it ends
 /// by then; the last transaction has what is left. So a writer that is faster than this makes it
 /// longer, and not endless.
@@ -329,7 +332,10 @@ pub(super) fn copy_entries(
         };
         let (id, sealed) = row?;
         let plain = match is_other(sealed) {
-            true => rewritten.without_what_is_gone(source, id, sealed)?,
+            true => {
+                bytes += OTHER_BYTES;
+                rewritten.without_what_is_gone(source, id, sealed)?
+            }
             false => None,
         };
         match plain {
