@@ -37,8 +37,9 @@ impl Chat {
         origin: Option<Origin>,
         reply: impl FnOnce(Result<Box<ChangedMessage>, ChatError>) + Send + 'static,
     ) {
-        if let MessageChange::Edited { content } = &change
-            && let Some(content) = content
+        if let MessageChange::Edited {
+            content: Some(content),
+        } = &change
             && let Err(error) = check_content(content, self.rules.max_message_chars)
         {
             return reply(Err(error.into()));

@@ -26,7 +26,8 @@ const AT_ONCE_OF_ONE: usize = 64;
 /// 256 KiB are queued at once, and at least for so many people.
 const BYTES_AT_ONCE: usize = 256 << 10;
 const FEWEST: usize = 16;
-/// With so many events on their way to crowds, nothing else is told before one is through.
+/// With so many events on their way to crowds, nothing else is told before one is through. The
+/// notifier looks after every few answers, so some more may be on their way by then.
 const MOST_WAITING: usize = 16;
 
 /// What is on its way to the members of rooms.

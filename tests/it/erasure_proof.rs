@@ -512,7 +512,7 @@ async fn no_byte_of_what_was_erased_is_in_a_file_a_backup_an_export_or_the_log()
         assert!(!log.contains(&word), "the log holds {what}");
     }
     println!(
-        "after: in nothing but what is said above, and in none of {} bytes of log",
+        "after: in nothing, and in none of {} bytes of log",
         log.len()
     );
 }
