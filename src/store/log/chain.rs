@@ -160,6 +160,8 @@ pub(crate) struct Place {
     pub(crate) sent: [u64; 2],
     pub(crate) previous: Option<MessageId>,
     jump: Option<MessageId>,
+    /// Which of two people sent it.
+    author: usize,
 }
 
 impl Place {
@@ -171,7 +173,37 @@ impl Place {
             sent: [record.sent_by(0), record.sent_by(1)],
             previous: record.links.previous,
             jump: record.links.jump,
+            author: record.place(),
         })
+    }
+}
+
+/// Where a chain is parted: `place` and what follows upon it are not old enough, `before` and what
+/// is older are.
+struct Parted {
+    place: Place,
+    before: Option<Place>,
+}
+
+/// Parts a chain, from `place` backwards, which is not old enough.
+fn part<L: ReadLog>(
+    log: &L,
+    mut place: Place,
+    old_enough: impl Fn(&Place) -> bool,
+) -> Result<Parted, L::Error> {
+    loop {
+        if let Some(jump) = place.jump.filter(|jump| Some(*jump) != place.previous) {
+            let target = Place::of(log, jump)?;
+            if !old_enough(&target) {
+                place = target;
+                continue;
+            }
+        }
+        let before = place.previous.map(|id| Place::of(log, id)).transpose()?;
+        match before {
+            Some(before) if !old_enough(&before) => place = before,
+            before => return Ok(Parted { place, before }),
+        }
     }
 }
 
@@ -184,27 +216,11 @@ pub(crate) fn oldest_newer<L: ReadLog>(
     old_enough: impl Fn(&Place) -> bool,
 ) -> Result<Option<Place>, L::Error> {
     let Some(start) = start else { return Ok(None) };
-    let mut place = Place::of(log, start)?;
-    if old_enough(&place) {
+    let start = Place::of(log, start)?;
+    if old_enough(&start) {
         return Ok(None);
     }
-    loop {
-        if let Some(jump) = place.jump.filter(|jump| Some(*jump) != place.previous) {
-            let target = Place::of(log, jump)?;
-            if !old_enough(&target) {
-                place = target;
-                continue;
-            }
-        }
-        let Some(previous) = place.previous else {
-            return Ok(Some(place));
-        };
-        let before = Place::of(log, previous)?;
-        if old_enough(&before) {
-            return Ok(Some(place));
-        }
-        place = before;
-    }
+    Ok(Some(part(log, start, old_enough)?.place))
 }
 
 /// The newest message, from `start` backwards, that is old enough; `None` where not even the first
@@ -214,30 +230,57 @@ pub(crate) fn newest_older<L: ReadLog>(
     start: Option<MessageId>,
     old_enough: impl Fn(&Place) -> bool,
 ) -> Result<Option<Place>, L::Error> {
-    let older = match oldest_newer(log, start, old_enough)? {
-        Some(place) => place.previous,
-        None => start,
-    };
-    older.map(|id| Place::of(log, id)).transpose()
+    let Some(start) = start else { return Ok(None) };
+    let start = Place::of(log, start)?;
+    if old_enough(&start) {
+        return Ok(Some(start));
+    }
+    Ok(part(log, start, old_enough)?.before)
 }
+
+/// So few messages of an author are walked over one by one: each is one to read, where a search
+/// reads two for each of its steps.
+const NEAR: u64 = 4;
 
 /// The messages that have these ranks among those that `author` sent: from `start` backwards,
 /// newest first. The ranks descend, and each is that of `start` or of an older message.
 pub(crate) fn find_ranks<L: ReadLog>(
     log: &L,
-    start: MessageId,
+    start: Place,
     author: usize,
     ranks: impl Iterator<Item = u64>,
 ) -> Result<SmallVec<[MessageId; 4]>, L::Error> {
     let mut found = SmallVec::new();
-    let mut from = Some(start);
+    let mut place = start;
     for rank in ranks {
-        // The oldest message by which the author had sent so many is the author's own.
-        let message = oldest_newer(log, from, |place| place.sent[author] < rank)?;
-        from = message.map(|place| place.id);
-        found.extend(from);
+        place = find_rank(log, place, author, rank)?;
+        found.push(place.id);
     }
     Ok(found)
+}
+
+/// The one that has this rank. What is unread mostly lies together, so the messages before are
+/// looked at first, and no more of them than a search would read.
+fn find_rank<L: ReadLog>(
+    log: &L,
+    mut place: Place,
+    author: usize,
+    rank: u64,
+) -> Result<Place, L::Error> {
+    for _ in 0..=2 * NEAR {
+        if place.sent[author] <= rank && place.author == author {
+            return Ok(place);
+        }
+        if place.sent[author] > rank + NEAR {
+            break;
+        }
+        let Some(previous) = place.previous else {
+            return Ok(place);
+        };
+        place = Place::of(log, previous)?;
+    }
+    // The oldest message by which the author had sent so many is the author's own.
+    Ok(part(log, place, |place| place.sent[author] < rank)?.place)
 }
 
 #[cfg(test)]
@@ -250,8 +293,15 @@ mod tests {
 
     /// A log of one chain, whose ids are three apart; counts its reads.
     struct Fake {
-        entries: Vec<Links>,
+        entries: Vec<Sent>,
         reads: Cell<usize>,
+    }
+
+    #[derive(Clone, Copy)]
+    struct Sent {
+        links: Links,
+        author: usize,
+        rank: u64,
     }
 
     fn id(number: u64) -> MessageId {
@@ -267,13 +317,18 @@ mod tests {
             read: impl FnOnce(Record<&str>) -> R,
         ) -> Result<R, StoreError> {
             self.reads.set(self.reads.get() + 1);
-            let links = self.entries[usize::try_from(entry.get() / 3).unwrap() - 1];
+            let sent = self.entries[usize::try_from(entry.get() / 3).unwrap() - 1];
+            let Sent {
+                links,
+                author,
+                rank,
+            } = sent;
             Ok(read(Record {
                 stream: Stream::Pair(ConversationId::new(1).unwrap()),
-                author: Author::Member(0),
+                author: Author::Member(author),
                 at: Timestamp::from_ms(0),
                 previous: links.previous.map(Into::into),
-                rank: links.number,
+                rank,
                 links,
                 act: Act::Sent {
                     content: "x",
@@ -300,11 +355,23 @@ mod tests {
     }
 
     fn fake(length: u64) -> (Chain, Fake) {
+        fake_of(length, |_| 0)
+    }
+
+    /// One of which the author of each number is given.
+    fn fake_of(length: u64, author: impl Fn(u64) -> usize) -> (Chain, Fake) {
         let mut chain = Chain::default();
+        let mut ranks = [0; 2];
         let entries = (1..=length).map(|number| {
             let links = chain.next();
             chain.push(id(number));
-            links
+            let author = author(number);
+            ranks[author] += 1;
+            Sent {
+                links,
+                author,
+                rank: ranks[author],
+            }
         });
         let entries = entries.collect();
         (
@@ -322,7 +389,7 @@ mod tests {
         let jumps: Vec<u64> = log
             .entries
             .iter()
-            .map(|links| links.jump.map_or(0, |jump| jump.get() / 3))
+            .map(|sent| sent.links.jump.map_or(0, |jump| jump.get() / 3))
             .collect();
         assert_eq!(jumps, [0, 1, 0, 3, 4, 3, 0, 7]);
     }
@@ -349,6 +416,58 @@ mod tests {
             }
             assert_eq!(newest_older(&log, chain.last(), |_| false).unwrap(), None);
             assert_eq!(oldest_newer(&log, chain.last(), |_| true).unwrap(), None);
+        }
+    }
+
+    /// A mark that covered twenty messages read sixty: each search began with what the one before
+    /// it had read, and tried the jumps first.
+    #[test]
+    fn what_is_unread_in_a_row_is_read_once_each() {
+        for (both, most) in [(false, 100), (true, 200)] {
+            let (chain, log) = fake_of(4_000, |number| usize::from(both && number % 2 == 1));
+            let last = Place::of(&log, chain.last().unwrap()).unwrap();
+            let sent = last.sent[0];
+            log.reads.set(0);
+            let found = find_ranks(&log, last, 0, (sent - 99..=sent).rev()).unwrap();
+            let step = if both { 2 } else { 1 };
+            let right: Vec<_> = (0..100).map(|at| id(4_000 - at * step)).collect();
+            assert_eq!(found[..], right);
+            assert!(log.reads.get() < most, "{} reads", log.reads.get());
+        }
+    }
+
+    /// Whatever the two have sent, and whichever ranks are asked for: those, in few reads.
+    #[test]
+    fn ranks_are_found_wherever_they_are() {
+        let mut state = 1_u64;
+        let mut below = |bound: u64| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (state >> 33) % bound
+        };
+        for share in [1, 2, 5, 200, 2_000] {
+            let authors: Vec<_> = (0..4_000).map(|_| usize::from(below(share) > 0)).collect();
+            let (chain, log) = fake_of(4_000, |number| authors[number as usize - 1]);
+            let last = Place::of(&log, chain.last().unwrap()).unwrap();
+            for author in [0, 1] {
+                let own: Vec<_> = (1..=4_000)
+                    .filter(|number| authors[*number as usize - 1] == author)
+                    .collect();
+                for gap in [1, 3, 7, 300] {
+                    let mut ranks: Vec<u64> = (1..=last.sent[author]).collect();
+                    ranks.retain(|_| below(gap) == 0);
+                    ranks.reverse();
+                    let right: Vec<_> = ranks
+                        .iter()
+                        .map(|rank| id(own[*rank as usize - 1]))
+                        .collect();
+                    log.reads.set(0);
+                    let found = find_ranks(&log, last, author, ranks.iter().copied());
+                    assert_eq!(found.unwrap()[..], right, "one in {share}, gaps of {gap}");
+                    assert!(log.reads.get() <= 60 * ranks.len(), "{}", log.reads.get());
+                }
+            }
         }
     }
 

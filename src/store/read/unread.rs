@@ -8,7 +8,7 @@ use super::page::{Filled, MAX_ROOM, Page};
 use super::snapshot::{Snapshot, SnapshotLog};
 use crate::model::{Message, MessageId, UserId};
 use crate::store::error::ReadError;
-use crate::store::log::chain::{ReadLog, newest_older, oldest_newer};
+use crate::store::log::chain::{Place, ReadLog, find_ranks, newest_older};
 use crate::store::state::State;
 use crate::store::talk::conversation::{Conversation, message_of};
 use crate::store::talk::quoting::quote;
@@ -160,14 +160,15 @@ impl UnreadQueue {
         let unread = read.unmarked_after(self.done, sent);
         let ranks: Vec<u64> = unread.take(self.step).collect();
         self.step = UNREAD_STEP;
-        let mut from = self.conversation.chain.last();
-        // Newest first, so that each search starts where the one before it ended.
-        for rank in ranks.iter().rev() {
-            let Some(place) = oldest_newer(log, from, |place| place.sent[author] < *rank)? else {
-                break;
-            };
-            from = Some(place.id);
-            self.found.push_front(place.id);
+        let last = self.conversation.chain.last();
+        let last = last.map(|id| Place::of(log, id)).transpose()?;
+        if let Some(last) = last {
+            // Newest first, so that each search starts where the one before it ended.
+            let newest_first = ranks.iter().rev().copied();
+            self.found = find_ranks(log, last, author, newest_first)?
+                .into_iter()
+                .rev()
+                .collect();
         }
         self.done = ranks.last().copied().unwrap_or(self.done);
         Ok(())

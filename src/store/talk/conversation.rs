@@ -343,7 +343,7 @@ impl Conversation {
         let rank = last.sent[1 - place];
         let count = read.count_unmarked(rank);
         let unread = read.unmarked_before(rank).take(Marked::NAMED);
-        let mut newest = find_ranks(log, last.id, 1 - place, unread)?;
+        let mut newest = find_ranks(log, last, 1 - place, unread)?;
         newest.reverse();
         Ok(Some((rank, last.id, Marked { count, newest })))
     }
