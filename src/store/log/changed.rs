@@ -22,8 +22,9 @@ pub(crate) struct Parts {
     common: Vec<u8>,
     /// Each optional field, by its tag.
     fields: Vec<(u64, Vec<u8>)>,
-    /// Its links, its number, its rank and its client id.
+    /// Its links, its number and its rank.
     place: Vec<u8>,
+    client_id: Vec<u8>,
     content: Vec<u8>,
 }
 
@@ -55,26 +56,29 @@ impl Parts {
             // The jump and the number; what may be beside these.
             let is_pair = !head.has(ROOM) && !head.has(OWN);
             let numbers = 2 + usize::from(head.has(OTHER_PREVIOUS)) + usize::from(is_pair);
-            (0..numbers).try_for_each(|_| rest.take().map(drop))?;
-            let client_id = match (head.has(CLIENT_UUID), head.has(CLIENT_TEXT)) {
+            (0..numbers).try_for_each(|_| rest.take().map(drop))
+        })?;
+        let client_id = passed(&mut rest, |rest| {
+            let bytes = match (head.has(CLIENT_UUID), head.has(CLIENT_TEXT)) {
                 (true, _) => 16,
                 (false, true) => usize::try_from(rest.take()?).ok()?,
                 (false, false) => 0,
             };
-            rest.take_bytes(client_id).map(drop)
+            rest.take_bytes(bytes).map(drop)
         })?;
         Some(Self {
             head,
             common,
             fields,
             place,
+            client_id,
             content: rest.0.to_vec(),
         })
     }
 
     /// Puts it together again.
     pub(crate) fn seal(self, id: EntryId) -> Vec<u8> {
-        let mut body = Vec::with_capacity(64 + self.place.len() + self.content.len());
+        let mut body = Vec::with_capacity(64 + self.client_id.len() + self.content.len());
         let has_fields = !self.fields.is_empty();
         self.head.with(FIELDS, has_fields).put(&mut body);
         body.extend_from_slice(&self.common);
@@ -89,6 +93,7 @@ impl Parts {
             body.append(&mut fields);
         }
         body.extend_from_slice(&self.place);
+        body.extend_from_slice(&self.client_id);
         body.extend_from_slice(&self.content);
         seal(id.get(), &body)
     }
@@ -121,6 +126,13 @@ impl Parts {
         self.fields.retain(|(tag, _)| is_room && *tag == MENTIONS);
         self.content.clear();
         self.head = self.head.with(ERASED, true);
+    }
+
+    /// Takes its client id away, which is to stand for it no more.
+    pub(crate) fn forget_client_id(&mut self) {
+        let head = self.head.with(CLIENT_UUID, false);
+        self.head = head.with(CLIENT_TEXT, false);
+        self.client_id.clear();
     }
 
     /// Gives it other reactions, as they are written; none, where that is empty.
@@ -259,6 +271,21 @@ mod tests {
                     assert_eq!(found, right);
                 });
                 assert_eq!(changed(&gone, Parts::erase, |_| {}), gone);
+                let forgotten = changed(&gone, Parts::forget_client_id, |found| {
+                    let right = Record {
+                        act: Act::Erased {
+                            client_id: None,
+                            extras: None,
+                        },
+                        ..record.clone()
+                    };
+                    assert_eq!(found, right);
+                });
+                let named = client_id.map_or(0, |text| match text.len() {
+                    36 => 16,
+                    bytes => 1 + bytes,
+                });
+                assert_eq!(forgotten.len() + named, gone.len());
                 assert!(!gone.windows(3).any(|bytes| bytes == b"Hey"));
             }
         }

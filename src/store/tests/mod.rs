@@ -17,6 +17,7 @@ mod leaving;
 mod opening;
 mod random;
 mod reading;
+mod remains;
 mod retention_cuts;
 mod rewrite_cuts;
 mod rewriting;

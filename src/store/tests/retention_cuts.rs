@@ -10,7 +10,7 @@ use rand::{RngExt, SeedableRng};
 use super::faults::{Disk, Served, findings};
 use super::rewrite_cuts::all;
 use super::{new_user, ops, user};
-use crate::model::{Attachment, Extras, FileId, FileKind, MessageId, RoomId, Timestamp};
+use crate::model::{Attachment, ClientId, Extras, FileId, FileKind, MessageId, RoomId, Timestamp};
 use crate::store::*;
 
 /// How many cuts there are, unless `CRASHES` says another number: 1,000 take some minutes.
@@ -105,9 +105,11 @@ impl Talking {
         }
         let content = "x".repeat([5, 50, 3_000][self.random.random_range(0..3)]);
         let number = [0, ROOM, self.erasable][self.random.random_range(0..3)];
+        let client_id = format!("{:x}", self.random.random::<u64>());
+        let client_id = ClientId::new(&client_id).ok();
         let talk = match number {
-            0 => Talk::send(user(1), user(2), content.into(), None),
-            number => Talk::send_to_room(user(1), room(number), content.into(), None),
+            0 => Talk::send(user(1), user(2), content.into(), client_id),
+            number => Talk::send_to_room(user(1), room(number), content.into(), client_id),
         };
         let change = Change::Talk(talk.with_extras(extras.boxed()));
         match apply(open, self.now, change) {

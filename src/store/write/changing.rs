@@ -13,6 +13,7 @@ use crate::model::{
 use crate::store::error::StoreError;
 use crate::store::log::changed::Parts;
 use crate::store::log::record::Record;
+use crate::store::talk::client_ids::is_old;
 use crate::store::talk::conversation::remains_of;
 use crate::store::talk::message_changes::{Since, check_amount, does_anything};
 use crate::store::talk::reactions::Own;
@@ -184,7 +185,8 @@ impl Changing {
     ) -> Result<Changed, StoreError> {
         let mut parts = Parts::of(self.message.id.into(), &self.sealed)?;
         match change.part() {
-            MessagePart::Whole => return self.erased(),
+            // Whoever sends it again within a day makes no second one.
+            MessagePart::Whole => return self.erased(Timestamp::default()),
             MessagePart::Text => {
                 if let MessageChange::Edited {
                     content: Some(content),
@@ -202,10 +204,14 @@ impl Changing {
         self.sealed_as(parts, Vec::new())
     }
 
-    /// Returns what is left of the message once it is erased.
-    pub(super) fn erased(mut self) -> Result<Changed, StoreError> {
+    /// Returns what is left of the message once it is erased. Its client id is among that, unless
+    /// those of its time are forgotten by `now`: it would be nearly half of it.
+    pub(super) fn erased(mut self, now: Timestamp) -> Result<Changed, StoreError> {
         let mut parts = Parts::of(self.message.id.into(), &self.sealed)?;
         parts.erase();
+        if is_old(self.created_at, now) {
+            parts.forget_client_id();
+        }
         let extras = self.message.extras.take();
         let freed = extras.map_or_else(Vec::new, |extras| extras.attachments);
         self.sealed_as(parts, freed)

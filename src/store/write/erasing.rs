@@ -29,7 +29,7 @@ impl Staging<'_> {
         through: Option<u64>,
     ) -> Result<Vec<Notice>, ReadError> {
         // All that may fail before anything is changed.
-        let erasing = many.iter().map(|many| self.erasing(many));
+        let erasing = many.iter().map(|many| self.erasing(now, many));
         let erasing = erasing.collect::<Result<Vec<_>, _>>()?;
         if self.changes.last_entry + many.len() as u64 > MAX_ID {
             return Err(StoreError::Full.into());
@@ -42,7 +42,7 @@ impl Staging<'_> {
     }
 
     /// Reads messages of a chat that are to be erased; `None` where none is left of them.
-    fn erasing(&self, many: &EraseMany) -> Result<Option<Erasing>, ReadError> {
+    fn erasing(&self, now: Timestamp, many: &EraseMany) -> Result<Option<Erasing>, ReadError> {
         let Some(first) = many.messages.first() else {
             return Ok(None);
         };
@@ -55,7 +55,7 @@ impl Staging<'_> {
             let is_theirs = many.sender.is_none_or(|sender| changing.is_of(sender));
             if is_theirs && !changing.is_gone() {
                 messages.push(changing.known());
-                changed.push(changing.erased()?);
+                changed.push(changing.erased(now.min(self.over))?);
             }
         }
         let newest = messages.last().map(|message: &ErasedMessage| message.id);

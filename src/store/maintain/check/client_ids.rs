@@ -158,14 +158,18 @@ impl Checking<'_> {
             if record.at >= known.forgotten_before {
                 of_sender.remembered.push(message);
             }
-            let hashed = match &record.act {
+            let is_its = match &record.act {
+                // It was forgotten before the message was erased.
+                Act::Erased {
+                    client_id: None, ..
+                } => true,
                 Act::Sent { client_id, .. } | Act::Erased { client_id, .. } => {
-                    client_id.as_ref().zip(known.hasher.as_ref())
+                    let hashed = client_id.as_ref().zip(known.hasher.as_ref());
+                    hashed.is_some_and(|(id, hasher)| hasher.hash(id) == hash)
                 }
-                _ => None,
+                _ => false,
             };
-            author == Some(of_sender.sender)
-                && hashed.is_some_and(|(id, hasher)| hasher.hash(id) == hash)
+            author == Some(of_sender.sender) && is_its
         });
         let wrong = match right {
             Ok(true) => None,
