@@ -456,6 +456,21 @@ describe('rooms', () => {
     assert.equal(memory.kept.size, 0)
   })
 
+  test('hear the end of typing though they have grown large meanwhile', async () => {
+    socket.connect(true)
+    sync.show(IN_OPS)
+    await when(() => store.chat(IN_OPS).room?.whole)
+    const typing = is_typing => ['typing', { room_id: 7, is_typing }]
+    const said = () => socket.told.filter(([name]) => name === 'typing')
+    sync.typing(IN_OPS, true)
+    socket.hear('room_changed', { room_id: 7, change: 'updated', by: ADA, room: { ...ROOM, member_count: 101 } }, 'c1')
+    await when(() => store.chat(IN_OPS).room?.memberCount === 101)
+    sync.typing(IN_OPS, true)
+    assert.deepEqual(said(), [typing(true)], 'so large a one hears no more of it')
+    sync.typing(IN_OPS, false)
+    assert.deepEqual(said(), [typing(true), typing(false)])
+  })
+
   test('are marked read by the room, and count what the server says is left', async () => {
     socket.connect(true)
     socket.hear('room_message', inOps(5))

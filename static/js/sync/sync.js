@@ -144,7 +144,8 @@ export class Sync extends EventTarget {
   /** @param {ChatKey} key @param {boolean} isTyping */
   typing(key, isTyping) {
     const { room } = this.#store.chat(key)
-    if (!room || room.memberCount <= SMALL) this.#socket.tell('typing', { ...naming(key, 'receiver_id'), is_typing: isTyping })
+    // A room may have grown since it heard of it, and hears of the end.
+    if (!isTyping || !room || room.memberCount <= SMALL) this.#socket.tell('typing', { ...naming(key, 'receiver_id'), is_typing: isTyping })
   }
 
   /** @param {ChatKey} key @param {number} id of a message that is not here */
