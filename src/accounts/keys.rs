@@ -21,6 +21,9 @@ const GOOD_SECRET_BYTES: usize = 32;
 const ED25519_BYTES: usize = 32;
 /// The least RSA key, in bytes of its modulus: 2,048 bits (RFC 7518, section 3.3).
 const LEAST_RSA_BYTES: usize = 256;
+/// By so many keys of sets a token is tried that names none: more than an issuer signs by at a
+/// time, and with the costliest of them some ms of one core.
+const MAX_UNNAMED: usize = 8;
 
 /// Why a key cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -212,20 +215,25 @@ impl Keys {
         self.sets.iter().flatten().map(|key| key.id).collect()
     }
 
-    /// The keys of sets that a header names.
+    /// The keys of sets that a header may mean: that of its name or, where it names none, the first
+    /// of those that fit.
     fn in_sets<'a>(&'a self, header: &'a Header) -> impl Iterator<Item = &'a Key> {
-        // Without a name there must be no choice.
-        let is_only = self.sets.iter().map(Vec::len).sum::<usize>() == 1;
         let keys = self.sets.iter().flatten();
-        keys.filter(move |key| match &header.kid {
+        let (kid, most) = match &header.kid {
+            Some(kid) => (Some(kid), usize::MAX),
+            None => (None, MAX_UNNAMED),
+        };
+        let is_meant = move |key: &&Key| match kid {
             Some(kid) => key.kid.as_ref() == Some(kid),
-            None => is_only,
-        })
+            None => key.algorithms.contains(&header.algorithm),
+        };
+        keys.filter(is_meant).take(most)
     }
 
-    /// Returns whether a set has the key that a header names.
+    /// Returns whether a set has the key that a header names. One that names none may mean a key
+    /// that is still to come.
     pub(super) fn is_in_sets(&self, header: &Header) -> bool {
-        self.in_sets(header).next().is_some()
+        header.kid.is_some() && self.in_sets(header).next().is_some()
     }
 
     /// The keys that may have signed a token of this header: there is at least one.
@@ -236,7 +244,7 @@ impl Keys {
         let fitting: Vec<&Key> = named
             .filter(|key| key.algorithms.contains(&header.algorithm))
             .collect();
-        match (fitting.is_empty(), is_named) {
+        match (fitting.is_empty(), is_named || header.kid.is_none()) {
             (false, _) => Ok(fitting),
             (true, true) => Err(TokenFault::Algorithm),
             (true, false) => Err(TokenFault::KeyId),

@@ -259,8 +259,8 @@ fn a_set_names_its_keys() {
     ] {
         let token = sign(algorithm, Some(kid), &claims());
         assert_eq!(verify(&tokens, &token), Ok(29), "{kid}");
-        for wrong in [None, Some("rsa-2"), Some("enc-1"), Some("")] {
-            let token = sign(algorithm, wrong, &claims());
+        for wrong in ["rsa-2", "enc-1", ""] {
+            let token = sign(algorithm, Some(wrong), &claims());
             assert_eq!(
                 verify(&tokens, &token),
                 Err(AccountError::InvalidToken),
@@ -283,10 +283,46 @@ fn a_set_names_its_keys() {
     let mut set: Value = serde_json::from_str(JWKS).unwrap();
     set["keys"].as_array_mut().unwrap().truncate(1);
     assert_eq!(tokens.set_keys(0, &set.to_string()), Ok(1));
-    let unnamed = sign(Algorithm::RS256, None, &claims());
-    assert_eq!(verify(&tokens, &unnamed), Ok(29), "there is no choice");
     let edited = format!("\u{feff}{set}");
     assert_eq!(tokens.set_keys(0, &edited), Ok(1), "a byte order mark");
+}
+
+/// A token that names no key was refused as soon as a set had two of them.
+#[test]
+fn a_token_that_names_no_key_is_tried_by_each_that_fits_and_by_few() {
+    let mut tokens = ForeignTokens::default();
+    assert_eq!(tokens.set_keys(0, JWKS), Ok(3));
+    for algorithm in [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA] {
+        let token = sign(algorithm, None, &claims());
+        assert_eq!(verify(&tokens, &token), Ok(29), "{algorithm:?}");
+    }
+    let judge = |tokens: &ForeignTokens, token: &str| {
+        let verified = tokens.verify(token, NOW);
+        verified.map(drop).map_err(|fault| fault.to_string())
+    };
+    let of_no_key = sign(Algorithm::HS256, None, &claims());
+    let none = judge(&tokens, &of_no_key).unwrap_err();
+    assert_eq!(none, "no key fits: none is for its alg");
+    // The key that fits is the last of so many.
+    let set = |others: usize| {
+        let others = (0..others).map(|other| format!("another secret, number {other}"));
+        let all = others.map(String::into_bytes).chain([SECRET.to_vec()]);
+        let keys = all.map(|key| {
+            use base64::Engine;
+            let key = base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(&key);
+            json!({"kty": "oct", "alg": "HS256", "kid": key, "k": key})
+        });
+        json!({"keys": keys.collect::<Vec<_>>()}).to_string()
+    };
+    for (others, is_found) in [(1, true), (7, true), (8, false)] {
+        assert_eq!(tokens.set_keys(0, &set(others)), Ok(others + 1));
+        let judged = judge(&tokens, &of_no_key);
+        assert_eq!(judged.is_ok(), is_found, "{others}: {judged:?}");
+    }
+    // It may be of a key that is still to come, and only then.
+    assert!(tokens.lacks_key_of(&of_no_key));
+    tokens.set_keys(0, &set(7)).unwrap();
+    assert!(!tokens.lacks_key_of(&of_no_key));
 }
 
 #[test]
