@@ -9,7 +9,9 @@ use super::recovery::Recovery;
 use super::resume::{Lost, resume, start};
 use super::{Attendance, Expiry, Outbound};
 use crate::accounts::{AccountError, Caller, Identity, bearer};
-use crate::contract::{Capable, Code, ConnectError, Continued, Fields, Refusal, Speaks};
+use crate::contract::{
+    Capable, Code, ConnectError, Continued, FieldError, Fields, Refusal, Speaks,
+};
 use crate::hub::{self, ConnectRequest, Connecting, Handler, Socket};
 use crate::limits::{Key, Kind};
 use crate::model::{Timestamp, UserId};
@@ -51,10 +53,14 @@ impl Inbound {
 impl Handler for Inbound {
     fn connect(&self, socket: &Socket, request: ConnectRequest<'_>) -> Connecting {
         let now = (self.door.verbs.clock)();
-        let fields = request
-            .auth
-            .and_then(|auth| Fields::parse(auth.get()).ok())
-            .unwrap_or_default();
+        let fields = match request.auth.map(|auth| Fields::parse(auth.get())) {
+            // Its token may be among what is not kept: that there is none cannot be said.
+            Some(Err(error @ FieldError::TooManyKeys)) => {
+                let refusal = Refusal::new(Code::InvalidToken, error.to_string());
+                return Connecting::Done(Err(refused(&self.door, refusal)));
+            }
+            fields => fields.and_then(Result::ok).unwrap_or_default(),
+        };
         // A token that is no string is none of ours.
         let token = match fields.optional::<Cow<'_, str>>("token") {
             Ok(token) => token.filter(|token| !token.is_empty()),

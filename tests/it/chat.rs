@@ -481,6 +481,28 @@ async fn a_client_without_a_right_token_is_refused_with_its_code() {
     server.stop().await;
 }
 
+/// One who said more than is kept was told that their token was missing, and where the handshake
+/// had one, was taken for a client of version 1.
+#[tokio::test]
+async fn a_client_that_says_too_much_of_itself_is_told_so() {
+    let server = TestServer::start().await;
+    let ada = server.register("ada").await;
+    let keys: String = (0..1_024).map(|key| format!("\"x{key}\":1,")).collect();
+    let connect = format!("40{{{keys}\"token\":\"{}\",\"v\":2}}", ada.token);
+    let bearer = format!("Bearer {}", ada.token);
+    let path = "/socket.io/?EIO=4&transport=websocket";
+    for headers in [&[][..], &[("authorization", bearer.as_str())]] {
+        let mut socket = server.try_wire_with(path, headers).await.unwrap();
+        socket.text().await;
+        socket.say(&connect).await;
+        assert_eq!(
+            socket.text().await,
+            r#"44{"message":"the payload has more than 1024 keys","data":{"code":"invalid_token"}}"#
+        );
+    }
+    server.stop().await;
+}
+
 /// REST took a token after `bearer`, and a handshake only after `Bearer`.
 #[tokio::test]
 async fn a_handshakes_token_is_taken_however_its_scheme_is_written() {
