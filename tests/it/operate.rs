@@ -2,12 +2,14 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::program::{Running, command, command_with, make};
-use crate::support::Remote;
+use crate::support::{Remote, soon};
 
 /// What a command that must succeed says.
 async fn says(data: &Path, arguments: &[&str], input: &str) -> String {
@@ -214,6 +216,30 @@ async fn a_first_account_that_is_refused_leaves_no_data_file() {
     // With an account in it the file stays, whatever is refused.
     fails(&data, &["user", "add", "ada"], "password1").await;
     assert!(says(&data, &["user", "list"], "").await.contains(" ada "));
+}
+
+/// Who broke off while the password was asked for had made an empty data file.
+#[tokio::test]
+async fn nothing_is_made_before_the_password_of_the_first_account_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_chatd"))
+        .args(["user", "add", "ada", "--data"])
+        .arg(folder.path().join("chatd.redb"))
+        .stdin(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(b"half a pass").await.unwrap();
+    // Once that is read, the rest of the line is waited for.
+    while rustix::io::ioctl_fionread(&stdin).unwrap() > 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let left = || std::fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(left(), 0);
+    soon(child.kill()).await.unwrap();
+    assert_eq!(left(), 0);
 }
 
 /// The link began with `http://localhost`, where nobody listens.

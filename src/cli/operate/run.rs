@@ -26,7 +26,7 @@ const PIPE_BYTES: usize = 64 << 10;
 pub(in crate::cli) async fn run(command: &Operate, flags: &Flags) -> Result<(), String> {
     match control::connect(&flags.data).await {
         Ok(stream) => {
-            act(command, &mut Operator::over(stream).await?).await?;
+            act(command, &mut Operator::over(stream).await?, None).await?;
             match command {
                 Operate::Erase(_) => say(
                     "its bytes leave the data file within --erase-within, or at once by chatd compact",
@@ -56,11 +56,12 @@ pub(in crate::cli) async fn run(command: &Operate, flags: &Flags) -> Result<(), 
 /// because its command ran in another folder, opens nothing. Only the first account may come before
 /// the first start of a server, and that the file is new is said.
 async fn beside_a_stopped_server(command: &Operate, flags: &Flags) -> Result<(), String> {
-    let may_make = matches!(command, Operate::User(UserCommand::Add { .. }));
-    let is_new = match std::fs::metadata(&flags.data) {
-        Ok(_) => false,
-        Err(error) if may_make && error.kind() == ErrorKind::NotFound => true,
-        Err(error) => return Err(failure::no_data(&flags.data, &error)),
+    let new = first_account(command, &flags.data)?;
+    let is_new = new.is_some();
+    // Before there is a file, so that who thinks better of it has made none.
+    let password = match new.filter(|_| has_folder(&flags.data)) {
+        Some(username) => Some(users::password_of(username).await?),
+        None => None,
     };
     let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
     let (stop, stopped) = oneshot::channel::<()>();
@@ -86,11 +87,11 @@ async fn beside_a_stopped_server(command: &Operate, flags: &Flags) -> Result<(),
         async { drop(stopped.await) },
     );
     let acting = async {
-        // Until the file is open nothing is asked, so that no password is typed in vain.
+        // Until a file that is there is open nothing is asked: no password is typed in vain.
         let done = match is_ready.await {
             Ok(()) => match Operator::over(ours).await {
                 Ok(mut operator) => {
-                    let done = act(command, &mut operator).await;
+                    let done = act(command, &mut operator, password).await;
                     if is_new && done.is_err() {
                         unmake(&flags.data, &mut operator).await;
                     }
@@ -119,6 +120,26 @@ async fn beside_a_stopped_server(command: &Operate, flags: &Flags) -> Result<(),
     }
 }
 
+/// Returns for whom a data file is made with the first account; `None` where it is there. Fails
+/// where it is not to be made.
+fn first_account<'a>(command: &'a Operate, data: &Path) -> Result<Option<&'a str>, String> {
+    match (std::fs::metadata(data), command) {
+        (Ok(_), _) => Ok(None),
+        (Err(error), Operate::User(UserCommand::Add { username, .. }))
+            if error.kind() == ErrorKind::NotFound =>
+        {
+            Ok(Some(username))
+        }
+        (Err(error), _) => Err(failure::no_data(data, &error)),
+    }
+}
+
+/// Returns whether there is a folder for a data file.
+fn has_folder(data: &Path) -> bool {
+    data.parent()
+        .is_none_or(|folder| folder.as_os_str().is_empty() || folder.is_dir())
+}
+
 /// Takes a data file away that was made in vain, while it is ours alone: what was made for a first
 /// account is not to stay where there is none.
 async fn unmake(data: &Path, operator: &mut Operator) {
@@ -129,7 +150,11 @@ async fn unmake(data: &Path, operator: &mut Operator) {
     }
 }
 
-async fn act(command: &Operate, operator: &mut Operator) -> Result<(), String> {
+async fn act(
+    command: &Operate,
+    operator: &mut Operator,
+    password: Option<String>,
+) -> Result<(), String> {
     match command {
         Operate::Token { whom } => {
             let account = operator.find(whom).await?;
@@ -146,7 +171,7 @@ async fn act(command: &Operate, operator: &mut Operator) -> Result<(), String> {
         Operate::Hook(command) => hooks::act(command, operator).await,
         Operate::Room(command) => rooms::act(command, operator).await,
         Operate::Bot(command) => bots::act(command, operator).await,
-        Operate::User(command) => users::act(command, operator).await,
+        Operate::User(command) => users::act(command, operator, password).await,
     }
 }
 

@@ -10,8 +10,13 @@ use super::operator::Operator;
 use super::run::say;
 use crate::cli::output::say_once;
 
-/// Does what a command on accounts says.
-pub(super) async fn act(command: &UserCommand, operator: &mut Operator) -> Result<(), String> {
+/// Does what a command on accounts says. `password` is that of a new account, where it was asked
+/// for already.
+pub(super) async fn act(
+    command: &UserCommand,
+    operator: &mut Operator,
+    password: Option<String>,
+) -> Result<(), String> {
     match command {
         UserCommand::List => operator.list().await,
         UserCommand::Add {
@@ -19,7 +24,10 @@ pub(super) async fn act(command: &UserCommand, operator: &mut Operator) -> Resul
             name,
             admin,
         } => {
-            let password = password(&format!("Password of {username}: ")).await?;
+            let password = match password {
+                Some(password) => password,
+                None => password_of(username).await?,
+            };
             let account = json!({
                 "username": username, "name": name, "password": password, "is_admin": admin,
             });
@@ -30,7 +38,7 @@ pub(super) async fn act(command: &UserCommand, operator: &mut Operator) -> Resul
         }
         UserCommand::Passwd { whom } => {
             let account = operator.find(whom).await?;
-            let password = password(&format!("New password of {account}: ")).await?;
+            let password = ask(format!("New password of {account}: ")).await?;
             operator
                 .change(&account, json!({"password": password}))
                 .await?;
@@ -71,9 +79,13 @@ pub(super) async fn act(command: &UserCommand, operator: &mut Operator) -> Resul
     }
 }
 
+/// The password of a new account: [`ask`].
+pub(super) async fn password_of(username: &str) -> Result<String, String> {
+    ask(format!("Password of {username}: ")).await
+}
+
 /// A new password: asked for twice on a terminal, else the first line of standard input.
-async fn password(prompt: &str) -> Result<String, String> {
-    let prompt = prompt.to_owned();
+async fn ask(prompt: String) -> Result<String, String> {
     let reading = tokio::task::spawn_blocking(move || {
         let stdin = std::io::stdin();
         if stdin.is_terminal() {
