@@ -25,15 +25,19 @@ pub(super) enum Verdict {
     TooLong,
     /// It does not take the message; nor will it later.
     Refused,
+    /// It does not take the server's signature: of this subscription, or of none.
+    Denied,
     /// It does not take the message now.
     NotNow,
 }
 
 impl Verdict {
-    /// Returns what a status says (RFC 8030, section 5; redirects are not followed).
+    /// Returns what a status says (RFC 8030, section 5; RFC 8292, section 4.2; redirects are not
+    /// followed).
     pub(super) fn of(status: StatusCode) -> Self {
         match status.as_u16() {
             200..=299 => Self::Taken,
+            401 | 403 => Self::Denied,
             404 | 410 => Self::Gone,
             413 => Self::TooLong,
             408 | 425 | 429 | 500.. => Self::NotNow,
@@ -64,7 +68,8 @@ mod tests {
             (&[404, 410], Verdict::Gone),
             (&[413], Verdict::TooLong),
             (&[408, 425, 429, 500, 502, 503, 599], Verdict::NotNow),
-            (&[100, 301, 302, 307, 400, 401, 403, 418], Verdict::Refused),
+            (&[401, 403], Verdict::Denied),
+            (&[100, 301, 302, 307, 400, 418], Verdict::Refused),
         ] {
             for status in statuses {
                 let status = StatusCode::from_u16(*status).unwrap();

@@ -26,9 +26,10 @@ use crate::store::{Command, PushShow, Store, Subscription, SubscriptionId};
 /// 10 s: a push service that answers later is as good as gone.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// After 5 refusals in a row a subscription is dropped; and after as many messages that no answer
-/// let go out, once these failed for so long.
+/// let go out, or that were denied, once these failed for so long.
 const MAX_REFUSALS: u8 = 5;
-/// 3 days: longer than a push service, or this server's way to it, is ever down.
+/// 3 days: longer than a push service, or this server's way to it, is ever down; and long enough to
+/// mend what has the server denied everywhere, such as its clock.
 const MAX_SILENCE: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 /// 65,536 subscriptions to which nothing went lately are remembered.
 const MAX_REMEMBERED: usize = 1 << 16;
@@ -88,7 +89,7 @@ struct Shared {
 struct Trouble {
     /// How many were refused.
     refusals: u8,
-    /// How many its push service did not take in time, and when the first of them was given up.
+    /// How many its push service denied, or did not take in time, and when that was first.
     silences: u8,
     silent_since: Option<Timestamp>,
 }
@@ -344,7 +345,7 @@ impl Courier {
         let outcome = match verdict {
             Verdict::Taken => "taken",
             Verdict::Gone => "gone",
-            Verdict::TooLong | Verdict::Refused => "refused",
+            Verdict::TooLong | Verdict::Refused | Verdict::Denied => "refused",
             Verdict::NotNow => "not_now",
         };
         self.0.metrics.pushed(outcome);
@@ -356,6 +357,10 @@ impl Courier {
         let is_over = match verdict {
             Verdict::Gone => true,
             Verdict::Refused | Verdict::TooLong => self.in_trouble(id, Trouble::refused),
+            Verdict::Denied => {
+                let now = (self.0.clock)();
+                self.in_trouble(id, |trouble| trouble.gave_up(now))
+            }
             Verdict::Taken | Verdict::NotNow => false,
         };
         if is_over {
@@ -425,7 +430,15 @@ fn log(subscription: &Subscription, answer: &Result<Answer, OutboundError>) {
             let status = answer.status.as_u16();
             let said = String::from_utf8_lossy(&answer.body_start);
             let said: String = said.chars().take(200).collect();
-            tracing::info!(service, status, ?said, "a push service refused a message");
+            match Verdict::of(answer.status) {
+                Verdict::Denied => tracing::warn!(
+                    service,
+                    status,
+                    ?said,
+                    "a push service does not take this server's signature: if it is so of each message, look at the clock and at --push-contact; browsers are forgotten after 3 days"
+                ),
+                _ => tracing::info!(service, status, ?said, "a push service refused a message"),
+            }
         }
         Err(error) => {
             tracing::info!(

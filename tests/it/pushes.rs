@@ -483,7 +483,7 @@ async fn a_browser_that_is_gone_is_forgotten_and_one_that_is_refused_after_five_
         ("/lost", &["404 Not Found\r\ncontent-length: 0"], 1),
         (
             "/refused",
-            &["403 Forbidden\r\ncontent-length: 12\r\n\r\nBadJwtToken!"],
+            &["400 Bad Request\r\ncontent-length: 12\r\n\r\nBadEncoding!"],
             5,
         ),
         (
@@ -507,7 +507,7 @@ async fn a_browser_that_is_gone_is_forgotten_and_one_that_is_refused_after_five_
         }
     }
     // A success between refusals has them counted anew.
-    let refusal = "403 Forbidden\r\ncontent-length: 0";
+    let refusal = "400 Bad Request\r\ncontent-length: 0";
     let mut answers = vec![refusal; 4];
     answers.push("201 Created\r\ncontent-length: 0");
     answers.extend(vec![refusal; 4]);
@@ -518,6 +518,34 @@ async fn a_browser_that_is_gone_is_forgotten_and_one_that_is_refused_after_five_
     }
     assert_eq!(subscriptions(&server, &ada).await, 1);
     assert_eq!(test(&server, &bob).await.code(), "not_found");
+    server.stop().await;
+}
+
+/// A server whose clock was wrong was denied everywhere, and forgot all browsers within five
+/// messages.
+#[tokio::test]
+async fn a_browser_is_not_forgotten_in_a_hurry_where_the_servers_signature_is_not_taken() {
+    let service = Service::start().await;
+    let server = TestServer::with(service.config()).await;
+    let (_, bob) = server.two_people().await;
+    for (path, answer) in [
+        ("/unauthorized", "401 Unauthorized\r\ncontent-length: 0"),
+        (
+            "/forbidden",
+            "403 Forbidden\r\ncontent-length: 12\r\n\r\nBadJwtToken!",
+        ),
+    ] {
+        service.says(path, &[answer]);
+        service.browser(path).subscribe(&server, &bob).await;
+    }
+    for _ in 0..6 {
+        let reply = test(&server, &bob).await.json();
+        let statuses = reply["data"].as_array().unwrap().iter();
+        let mut statuses: Vec<_> = statuses.map(|one| one["status"].as_u64()).collect();
+        statuses.sort_unstable();
+        assert_eq!(statuses, [Some(401), Some(403)]);
+        assert_eq!(subscriptions(&server, &bob).await, 2);
+    }
     server.stop().await;
 }
 
