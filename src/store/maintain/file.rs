@@ -7,6 +7,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rand::distr::{Alphanumeric, SampleString};
 use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
@@ -19,8 +20,15 @@ use crate::store::disk::medium::{self, LockedFile, Medium};
 
 /// Ends the name of every file in the making.
 const ENDING: &[u8] = b".partial";
+/// What commands make for a moment is called so, behind the name of the data file.
+const ASIDE: [&[u8]; 3] = [b".backup", b".check", b".export"];
+/// An hour: what nobody wrote to for so long is not being made, not even by another machine, whose
+/// lock may not be seen here.
+const SURELY_LEFT: Duration = Duration::from_secs(60 * 60);
 /// Letters and digits before that: 71 bits, so that a name cannot be put there before the file is.
 const RANDOM_CHARS: usize = 12;
+/// What is behind the name that the file is to have: a dot and both of these.
+const PARTIAL_CHARS: usize = 1 + RANDOM_CHARS + ENDING.len();
 /// So many names are tried. One is enough, unless another process clears it away before it is
 /// locked.
 const TRIES: usize = 16;
@@ -74,11 +82,14 @@ impl Partial {
         }
     }
 
-    /// [`Partial::create`] of a file that must not be there.
+    /// [`Partial::create`] of a file that must not be there. Clears away as well what killed
+    /// processes left in its folder under other names, since that of each night may be called by
+    /// the day.
     pub fn create_new(target: &Path) -> Result<Self, MaintainError> {
         if target.symlink_metadata().is_ok() {
             return Err(MaintainError::Exists(target.to_owned()));
         }
+        clear(target, is_partial, |path| is_leftover(path, SURELY_LEFT));
         Self::create(target)
     }
 
@@ -212,35 +223,42 @@ fn partial_name(target: &Path) -> PathBuf {
 
 /// Whether a name is one that [`partial_name`] gives, or the one that earlier versions gave.
 fn is_partial_of(target: &[u8], name: &[u8]) -> bool {
-    let Some(between) = name
-        .strip_prefix(target)
-        .and_then(|rest| rest.strip_suffix(ENDING))
-    else {
-        return false;
-    };
-    match between.split_first() {
-        None => true,
-        Some((dot, random)) => {
-            *dot == b'.'
-                && random.len() == RANDOM_CHARS
-                && random.iter().all(u8::is_ascii_alphanumeric)
-        }
+    match name.strip_prefix(target) {
+        Some(rest) => rest == ENDING || rest.len() == PARTIAL_CHARS && is_partial(rest),
+        None => false,
     }
 }
 
-/// Removes what killed processes left of files that were to be called `target`. A leftover that is
-/// in the way of nothing else is only looked for where this is cheap: in the folder, once.
+/// Whether a name is one that [`partial_name`] gives, whatever the file was to be called.
+fn is_partial(name: &[u8]) -> bool {
+    let random = name.strip_suffix(ENDING);
+    let random = random.and_then(|name| name.split_last_chunk::<{ RANDOM_CHARS + 1 }>());
+    random.is_some_and(|(_, [dot, random @ ..])| {
+        *dot == b'.' && random.iter().all(u8::is_ascii_alphanumeric)
+    })
+}
+
+/// Removes what killed processes left of files that were to be called `target`, or that commands
+/// made beside it. A leftover that is in the way of nothing else is only looked for where this is
+/// cheap: in the folder, once.
 pub(crate) fn clear_leftovers(target: &Path) {
-    let Some(name) = target.file_name() else {
+    let Some(own) = target.file_name().map(OsStrExt::as_bytes) else {
         return;
     };
-    let Ok(entries) = std::fs::read_dir(folder_of(target)) else {
+    let is_own = |name: &[u8]| {
+        let is_aside = |purpose: &&[u8]| is_partial_of(&[own, purpose].concat(), name);
+        is_partial_of(own, name) || ASIDE.iter().any(is_aside)
+    };
+    clear(target, is_own, |path| is_leftover(path, Duration::ZERO));
+}
+
+/// Removes files beside this one, by their names and what they are.
+fn clear(beside: &Path, is_named: impl Fn(&[u8]) -> bool, is_left: impl Fn(&Path) -> bool) {
+    let Ok(entries) = std::fs::read_dir(folder_of(beside)) else {
         return;
     };
     for entry in entries.flatten() {
-        if is_partial_of(name.as_bytes(), entry.file_name().as_bytes())
-            && is_leftover(&entry.path())
-        {
+        if is_named(entry.file_name().as_bytes()) && is_left(&entry.path()) {
             // What cannot be removed is in nobody's way.
             let _ = std::fs::remove_file(entry.path());
         }
@@ -248,13 +266,15 @@ pub(crate) fn clear_leftovers(target: &Path) {
 }
 
 /// Whether a file is one that a process of this user left in the making: a regular one of this user
-/// alone, under one name, locked by no process, and empty or begun as a data file or as an export.
-fn is_leftover(path: &Path) -> bool {
+/// alone, under one name, locked by no process, not written to for so long, and empty or begun as a
+/// data file or as an export.
+fn is_leftover(path: &Path, left_for: Duration) -> bool {
     let is_ours = |found: &Metadata| {
         found.is_file()
             && found.uid() == rustix::process::geteuid().as_raw()
             && found.nlink() == 1
             && found.mode() & 0o7777 == 0o600
+            && (left_for.is_zero() || was_left_for(found, left_for))
     };
     if !path.symlink_metadata().is_ok_and(|found| is_ours(&found)) {
         return false;
@@ -273,10 +293,18 @@ fn is_leftover(path: &Path) -> bool {
     let export = format!("{{\"format\":\"{FORMAT}\"");
     let mut begin = vec![0; export.len().max(DATABASE.len())];
     match file.read_at(&mut begin, 0) {
-        Ok(0) => true,
+        // Others make such, too.
+        Ok(0) => left_for.is_zero(),
         Ok(_) => begin.starts_with(DATABASE) || begin.starts_with(export.as_bytes()),
         Err(_) => false,
     }
+}
+
+/// Whether a file was not written to for so long. One of a time to come was so just now.
+fn was_left_for(found: &Metadata, long: Duration) -> bool {
+    let written = found.modified().ok();
+    let ago = written.and_then(|written| written.elapsed().ok());
+    ago.is_some_and(|ago| ago >= long)
 }
 
 fn folder_of(file: &Path) -> &Path {
@@ -369,5 +397,55 @@ mod tests {
         let living = Partial::create(&at("copy")).unwrap();
         drop(Partial::create(&at("copy")).unwrap());
         assert!(living.path.exists());
+    }
+
+    /// A backup of each night, called by the day, that was killed once was there for ever.
+    #[test]
+    fn what_was_left_under_other_names_is_cleared_away_once_that_is_sure() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let put = |name: &str, text: &[u8], hours: u64| {
+            let file = File::create(at(name)).unwrap();
+            file.write_at(text, 0).unwrap();
+            file.set_permissions(PermissionsExt::from_mode(0o600))
+                .unwrap();
+            let left_for = Duration::from_secs(hours * 60 * 60);
+            let written = std::time::SystemTime::now() - left_for;
+            file.set_modified(written).unwrap();
+            file
+        };
+        let database = b"redb\x1a\x0a\xa9\x0d\x0a and more";
+        put("monday.abcdefABCDEF.partial", database, 24);
+        let kept = [
+            put("monday", database, 24),
+            put("tuesday.abcdefABCDEF.partial", database, 0),
+            put("wednesday.abcdefABCDEF.partial", b"of another", 24),
+            put("thursday.abcdefABCDEF.partial", b"", 24),
+            put("friday.partial", database, 24),
+        ];
+        let living = put("saturday.abcdefABCDEF.partial", database, 24);
+        living.lock().unwrap();
+        let all = names(folder.path());
+        drop(Partial::create(&at("sunday")).unwrap());
+        assert_eq!(names(folder.path()), all, "one that goes beside the data");
+        drop(Partial::create_new(&at("sunday")).unwrap());
+        let left = names(folder.path());
+        assert!(!left.contains(&"monday.abcdefABCDEF.partial".to_owned()));
+        assert_eq!(left.len(), kept.len() + 1, "{left:?}");
+    }
+
+    /// What a command leaves that asked a server was there until the same one was given again.
+    #[test]
+    fn what_commands_left_beside_the_data_goes_with_its_next_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for purpose in ["backup", "check", "export", "others"] {
+            let name = at(&format!("chatd.redb.{purpose}.abcdefABCDEF.partial"));
+            std::fs::write(&name, b"redb\x1a\x0a\xa9\x0d\x0a and more").unwrap();
+            std::fs::set_permissions(&name, PermissionsExt::from_mode(0o600)).unwrap();
+        }
+        clear_leftovers(&at("chatd.redb"));
+        let others = "chatd.redb.others.abcdefABCDEF.partial";
+        assert_eq!(names(folder.path()), [others]);
     }
 }
