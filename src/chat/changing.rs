@@ -2,7 +2,7 @@
 
 use super::{Chat, ChatError};
 use crate::model::{
-    ChangedMessage, Emoji, MessageChange, MessageId, Origin, Timestamp, UserId, check_content,
+    Act, ChangedMessage, Emoji, MessageChange, MessageId, Origin, Timestamp, UserId, check_content,
 };
 use crate::store::{Outcome, ReactorsPage, Talk};
 
@@ -24,6 +24,15 @@ impl Chats {
     }
 }
 
+/// What has become of a message.
+#[derive(Debug)]
+pub struct Changed {
+    /// The message as it is then.
+    pub message: Box<ChangedMessage>,
+    /// The change as the log has it; `None` where all was so already.
+    pub change: Option<MessageChange>,
+}
+
 impl Chat {
     /// Changes a message: with another text, which its author alone gives it; by erasing it, which
     /// admins of its room do as well; or in what hangs on it. Replies with the message as it is
@@ -35,7 +44,7 @@ impl Chat {
         chats: Chats,
         (message, change): (MessageId, MessageChange),
         origin: Option<Origin>,
-        reply: impl FnOnce(Result<Box<ChangedMessage>, ChatError>) + Send + 'static,
+        reply: impl FnOnce(Result<Changed, ChatError>) + Send + 'static,
     ) {
         if let MessageChange::Edited {
             content: Some(content),
@@ -58,7 +67,7 @@ impl Chat {
         now: Timestamp,
         moderator: UserId,
         message: MessageId,
-        reply: impl FnOnce(Result<Box<ChangedMessage>, ChatError>) + Send + 'static,
+        reply: impl FnOnce(Result<Changed, ChatError>) + Send + 'static,
     ) {
         let talk = Talk::moderate(moderator, message);
         self.submit(now, talk, None, changed, reply);
@@ -81,11 +90,21 @@ impl Chat {
     }
 }
 
-/// Returns the message that an act has changed, or found as it was to be.
-fn changed(outcome: Result<Outcome, ChatError>) -> Result<Box<ChangedMessage>, ChatError> {
+/// Returns what has become of a message.
+fn changed(outcome: Result<Outcome, ChatError>) -> Result<Changed, ChatError> {
     match outcome? {
-        Outcome::Entry(notice) => notice.message.ok_or(ChatError::Internal),
-        Outcome::Unchanged(message) => Ok(message),
+        Outcome::Entry(notice) => {
+            let message = notice.message.ok_or(ChatError::Internal)?;
+            let change = match notice.entry.act {
+                Act::MessageChanged { change, .. } => Some(change),
+                _ => None,
+            };
+            Ok(Changed { message, change })
+        }
+        Outcome::Unchanged(message) => Ok(Changed {
+            message,
+            change: None,
+        }),
         Outcome::Repeated(_) | Outcome::Nothing(_) | Outcome::InRoom(_) => Err(ChatError::Internal),
     }
 }

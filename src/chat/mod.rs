@@ -42,7 +42,7 @@ mod tests;
 
 pub use attendance::KEPT_AT_ONCE;
 pub use audience::{Audience, Form, Hearer, audience, heard_by, heard_from, is_heard_by_origin};
-pub use changing::Chats;
+pub use changing::{Changed, Chats};
 pub use erasing::Erasing;
 pub use error::ChatError;
 pub use event::{Behind, Event, Listener};

@@ -198,7 +198,7 @@ fn only_the_verb_of_those_who_moderate_erases_what_another_has_said() {
     }
     let (reply, replied) = reply();
     chat.moderate(NOW, user(2), message, reply);
-    assert_eq!(replied.recv().unwrap().unwrap().id, message);
+    assert_eq!(replied.recv().unwrap().unwrap().message.id, message);
 }
 
 #[test]

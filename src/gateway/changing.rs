@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::chat_socket::ChatSocket;
 use super::reply::Reply;
-use crate::chat::{ChatError, Chats};
+use crate::chat::{Changed, ChatError, Chats};
 use crate::contract::{
     ChangeCommand, Deleted, Erasing, MessageEdited, NewText, Reacting, ReactionChanged, Refusal,
     Version,
 };
-use crate::model::{ChangedMessage, MessageChange, MessageId};
+use crate::model::{MessageChange, MessageId};
 
 impl ChatSocket {
     /// The chats whose messages it may change: of rooms the first version knows nothing.
@@ -33,7 +33,7 @@ impl ChatSocket {
         let content = Some(new.content.0.into());
         let change = MessageChange::Edited { content };
         self.ask(new.message_id, change, move |result| match result {
-            Ok(message) => reply.succeed(MessageEdited::of(&message)),
+            Ok(changed) => reply.succeed(MessageEdited::of(&changed.message)),
             Err(error) => reply.fail(&Refusal::from(error), None),
         });
     }
@@ -54,7 +54,14 @@ impl ChatSocket {
             on,
         };
         self.ask(new.message_id, change, move |result| match result {
-            Ok(message) => reply.succeed(ReactionChanged::of(&message, user, &emoji, on)),
+            Ok(Changed { message, change }) => {
+                // As it is written on the message.
+                let known = match change {
+                    Some(MessageChange::Reacted { emoji, .. }) => emoji,
+                    _ => message.written(&emoji).cloned().unwrap_or(emoji),
+                };
+                reply.succeed(ReactionChanged::of(&message, user, &known, on));
+            }
             Err(error) => reply.fail(&Refusal::from(error), None),
         });
     }
@@ -63,7 +70,7 @@ impl ChatSocket {
         &self,
         message: MessageId,
         change: MessageChange,
-        answer: impl FnOnce(Result<Box<ChangedMessage>, ChatError>) + Send + 'static,
+        answer: impl FnOnce(Result<Changed, ChatError>) + Send + 'static,
     ) {
         let (now, chats, what) = (self.now(), self.chats(), (message, change));
         let chat = &self.door.verbs.chat;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Extras, Members, MessageId, Reaction, RoomHistory, UserId};
+use super::{Emoji, Extras, Members, MessageId, Reaction, RoomHistory, UserId};
 
 /// A message that an act has changed, or found as it was to be: what it is by then. One that is
 /// gone has no text.
@@ -28,5 +28,11 @@ impl ChangedMessage {
     pub fn reactions(&self) -> &[Reaction] {
         let extras = self.extras.as_ref();
         extras.map_or(&[][..], |extras| &extras.reactions)
+    }
+
+    /// Returns an emoji as it is written among these reactions, if it is there.
+    pub fn written(&self, emoji: &str) -> Option<&Arc<str>> {
+        let mut written = self.reactions().iter().map(|reaction| &reaction.emoji);
+        written.find(|written| Emoji::is_same(written, emoji))
     }
 }

@@ -40,8 +40,9 @@ impl Message {
         let mut members = [self.sender_id, self.receiver_id];
         members.sort_unstable();
         let reactions = self.extras.iter().flat_map(|extras| &extras.reactions);
-        let is_wanted =
-            |reaction: &&Reaction| emoji.is_none_or(|emoji| emoji.as_str() == &*reaction.emoji);
+        let is_wanted = |reaction: &&Reaction| {
+            emoji.is_none_or(|emoji| Emoji::is_same(emoji.as_str(), &reaction.emoji))
+        };
         let reactors = reactions.filter(is_wanted).flat_map(|reaction| {
             let places = (0..members.len()).filter(|place| reaction.is_of(*place));
             places.map(|place| (members[place], Arc::clone(&reaction.emoji)))

@@ -28,7 +28,7 @@ const RESERVED: [&str; 2] = ["user-", "deleted-"];
 /// emoji.
 const JOINERS: [char; 2] = ['\u{200c}', '\u{200d}'];
 /// Say whether the character before is shown as text or as an emoji.
-const EMOJI_SELECTORS: [char; 2] = ['\u{fe0e}', '\u{fe0f}'];
+pub(super) const EMOJI_SELECTORS: [char; 2] = ['\u{fe0e}', '\u{fe0f}'];
 
 /// The name of an account: kept as written, equal without case.
 #[derive(Clone)]

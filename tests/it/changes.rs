@@ -32,6 +32,44 @@ async fn history(server: &TestServer, of: &Person, with: &Person) -> Vec<Value> 
     page["data"].as_array().unwrap().clone()
 }
 
+/// A heart with a selector and one without were two reactions that looked alike.
+#[tokio::test]
+async fn a_heart_is_one_reaction_however_it_is_written() {
+    const HEART: &str = "\u{2764}\u{fe0f}";
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let mut to_ada = server.connect_second(&ada).await;
+    let mut to_bob = server.connect_second(&bob).await;
+    let id = say(&mut to_ada, &bob, "hello").await;
+    to_bob.expect("receive_message").await;
+    let react = |emoji: &str, on: bool| json!({"message_id": id, "emoji": emoji, "on": on});
+    let first = done(&mut to_ada, "react", react("\u{2764}", true)).await;
+    assert_eq!(
+        (&first["emoji"], &first["count"]),
+        (&json!(HEART), &json!(1))
+    );
+    assert_eq!(to_bob.expect("reaction").await["emoji"], HEART);
+    let second = done(&mut to_bob, "react", react(HEART, true)).await;
+    assert_eq!(
+        (&second["emoji"], &second["count"]),
+        (&json!(HEART), &json!(2))
+    );
+    to_ada.expect("reaction").await;
+    for written in ["%E2%9D%A4", "%E2%9D%A4%EF%B8%8F"] {
+        let path = format!("/api/messages/{id}/reactions?emoji={written}");
+        let who = server.get(&path, &ada.token).await;
+        assert_eq!(who["data"].as_array().unwrap().len(), 2, "{written}");
+    }
+    let off = done(&mut to_bob, "react", react("\u{2764}\u{fe0e}", false)).await;
+    assert_eq!((&off["emoji"], &off["count"]), (&json!(HEART), &json!(1)));
+    let rows = history(&server, &bob, &ada).await;
+    assert_eq!(
+        rows[0]["reactions"],
+        json!([{"emoji": HEART, "count": 1, "me": false}])
+    );
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn both_people_hear_of_an_edit_a_reaction_and_a_deletion_and_see_them_in_every_row() {
     let server = TestServer::start().await;

@@ -91,7 +91,7 @@ impl Snapshot<'_> {
             skipped = 0;
             let own = reactions::decode(key, sealed.value())?;
             for (number, own) in (0..).zip(own) {
-                let is_wanted = emoji.is_none_or(|emoji| emoji.as_str() == &*own);
+                let is_wanted = emoji.is_none_or(|emoji| Emoji::is_same(emoji.as_str(), &own));
                 if number < skips || !is_wanted {
                     continue;
                 }

@@ -6,7 +6,7 @@
 
 use super::reactions::{Own, react};
 use super::refusal::TalkRefusal;
-use crate::model::{ChangedMessage, MessageChange, Reaction, Timestamp};
+use crate::model::{ChangedMessage, Emoji, MessageChange, Reaction, Timestamp};
 use crate::store::log::changed::{Parts, encode_reactions};
 
 /// So many kinds of reaction a message has at most.
@@ -83,6 +83,25 @@ pub(crate) const fn asks_for_own<T>(change: &MessageChange<T>) -> bool {
         MessageChange::Reacted { .. } => true,
         MessageChange::Edited { .. } | MessageChange::Deleted { .. } => false,
     }
+}
+
+/// Returns a change as the message knows it, on which its author has put `own`: with the emoji as
+/// it is written there, where that is not as one is written now. `None`, where that is the same.
+pub(crate) fn as_known(
+    change: &MessageChange,
+    message: &ChangedMessage,
+    own: &Own,
+) -> Option<MessageChange> {
+    let MessageChange::Reacted { emoji, on } = change else {
+        return None;
+    };
+    let mut own = own.iter();
+    let own = own.find(|own| Emoji::is_same(own, emoji));
+    let known = own.or_else(|| message.written(emoji))?;
+    (known != emoji).then(|| MessageChange::Reacted {
+        emoji: known.clone(),
+        on: *on,
+    })
 }
 
 /// Returns whether a change does anything to a message on which its author has put `own`, as far as

@@ -633,6 +633,35 @@ fn a_message_takes_so_many_reactions_and_no_more() {
     open.close();
 }
 
+/// Of a message from before there was one form of an emoji it could be put there a second time, and
+/// not be taken away.
+#[test]
+fn an_emoji_of_another_form_is_the_one_that_is_there() {
+    let open = Open::memory().with_users(2);
+    open.send(1, 2, "x");
+    let react = |who, emoji: &str, on| {
+        let talk = Talk::react(user(who), id(1), emoji.into(), on);
+        let message = match open.apply(0, Change::Talk(talk)).unwrap() {
+            Committed::Talk(Outcome::Entry(notice)) => notice.message.unwrap(),
+            Committed::Talk(Outcome::Unchanged(message)) => message,
+            other => panic!("{other:?}"),
+        };
+        let reactions = message.reactions().iter();
+        let of = |reaction: &Reaction| (reaction.emoji.to_string(), reaction.count());
+        reactions.map(of).collect::<Vec<_>>()
+    };
+    let (earlier, now) = ("\u{2764}", "\u{2764}\u{fe0f}");
+    let hearts = |count| vec![(earlier.to_owned(), count)];
+    assert_eq!(react(1, earlier, true), hearts(1));
+    assert_eq!(react(1, now, true), hearts(1));
+    assert_eq!(react(2, now, true), hearts(2));
+    assert_eq!(react(1, now, false), hearts(1));
+    assert_eq!(react(1, now, false), hearts(1));
+    assert_eq!(react(2, earlier, false), vec![]);
+    assert_eq!(react(2, now, true), vec![(now.to_owned(), 1)]);
+    open.close();
+}
+
 /// What a person has erased in a row is stepped over in few reads.
 #[test]
 fn a_chat_of_which_ten_thousand_were_erased_in_a_row_is_read_in_few_steps() {

@@ -6,16 +6,18 @@
 
 use std::time::Duration;
 
+use super::staging::Staging;
 use crate::model::{
     Act, Attachment, ChangedMessage, EntryId, ErasedMessage, Members, MessageChange, MessageId,
     MessagePart, Pair, Reactors, RoomHistory, RoomId, Timestamp, UserId,
 };
+use crate::store::change::Talk;
 use crate::store::error::StoreError;
 use crate::store::log::changed::Parts;
 use crate::store::log::record::Record;
 use crate::store::talk::client_ids::is_old;
 use crate::store::talk::conversation::remains_of;
-use crate::store::talk::message_changes::{Since, check_amount, does_anything};
+use crate::store::talk::message_changes::{Since, as_known, check_amount, does_anything};
 use crate::store::talk::reactions::Own;
 use crate::store::talk::refusal::TalkRefusal;
 use crate::store::talk::rooms::remains_in_room;
@@ -53,6 +55,31 @@ pub(super) struct Changed {
     pub(super) message: ChangedMessage,
     /// The files that hung on it, and no more.
     pub(super) freed: Vec<Attachment>,
+}
+
+/// Returns an act of talk as the message knows it that it changes: [`as_known`].
+pub(super) fn talk_as_known(talk: &Talk, of: &Changing, standing: &Standing) -> Option<Talk> {
+    let Act::MessageChanged { message, change } = &talk.act else {
+        return None;
+    };
+    let change = as_known(change, &of.message, &standing.own)?;
+    Some(Talk {
+        act: Act::MessageChanged {
+            message: *message,
+            change,
+        },
+        ..talk.clone()
+    })
+}
+
+impl Staging<'_> {
+    /// Gives a message the value that it has become, and its files back. Returns it.
+    pub(super) fn rewrite(&mut self, changed: Changed) -> Box<ChangedMessage> {
+        let id = changed.message.id.into();
+        self.appended.entries.rewrite(id, changed.sealed);
+        self.people().files().free(&changed.freed);
+        Box::new(changed.message)
+    }
 }
 
 impl Changing {

@@ -11,7 +11,7 @@ use crate::store::error::{ReadError, StoreError};
 use crate::store::log::record::Author;
 use crate::store::room_act::RoomRefusal;
 use crate::store::tables::REACTIONS;
-use crate::store::talk::message_changes::{Row, asks_for_own, row_after};
+use crate::store::talk::message_changes::{Row, as_known, asks_for_own, row_after};
 use crate::store::talk::reactions::{self, Own};
 use crate::store::talk::refusal::TalkRefusal;
 use crate::store::talk::rooms::may_read;
@@ -30,6 +30,8 @@ impl Staging<'_> {
         let head = self.rooms().head(room).ok_or(TalkRefusal::NoSuchMessage)?;
         let changing = Changing::of_room(message, (room, head.room.history), sealed)?;
         let standing = self.standing((author, change), room, &changing)?;
+        let known = as_known(change, &changing.message, &standing.own);
+        let change = known.as_ref().unwrap_or(change);
         if !changing.judge(now, (author, change), &standing, self.edit_window)? {
             return Ok(Outcome::Unchanged(Box::new(changing.message)));
         }
@@ -46,17 +48,13 @@ impl Staging<'_> {
         let hash = |text: &str| self.known_client_ids.lock().hash_text(text);
         let changed = changing.changed(at, change, &standing, hash)?;
         let mut notice = self.append_of_room(record)?;
-        self.appended
-            .entries
-            .rewrite(message.into(), changed.sealed);
-        self.people().files().free(&changed.freed);
+        notice.message = Some(self.rewrite(changed));
         let rows = &mut self.changes.reactions;
         match row_after(change, standing.own) {
             Row::Same => {}
             Row::Own(own) => rows.put(message, author, own),
             Row::Gone => rows.erase(message),
         }
-        notice.message = Some(Box::new(changed.message));
         Ok(Outcome::Entry(notice))
     }
 

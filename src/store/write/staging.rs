@@ -12,7 +12,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use redb::{Database, ReadTransaction, ReadableDatabase};
 
-use super::changing::{Changing, Standing};
+use super::changing::{Changing, Standing, talk_as_known};
 use crate::model::{
     Act, Attachment, ClientId, ConversationId, Entry, EntryId, Extras, FirstContact, Members,
     MessageId, Notice, Pair, Role, RoomHistory, Stream, Timestamp, UserId, names_of,
@@ -424,9 +424,11 @@ impl<'a> Staging<'a> {
         let changing = match &talk.act {
             Act::MessageChanged { message, change } => {
                 let (changing, standing) = self.changing(talk, pair, *message)?;
+                if let Some(talk) = talk_as_known(talk, &changing, &standing) {
+                    return self.talk_of_two(now, &talk);
+                }
                 self.check_talk(talk.author, pair, &talk.act)?;
-                let what = (talk.author, change);
-                if !changing.judge(now, what, &standing, self.edit_window)? {
+                if !changing.judge(now, (talk.author, change), &standing, self.edit_window)? {
                     return Ok(Outcome::Unchanged(Box::new(changing.message)));
                 }
                 Some((changing, standing, change))
@@ -474,12 +476,7 @@ impl<'a> Staging<'a> {
         self.quote(&mut entry.act, Members::Pair(pair))?;
         self.note_name(name, &entry);
         self.give_files(&entry);
-        let message = changed.map(|changed| {
-            let id = changed.message.id.into();
-            self.appended.entries.rewrite(id, changed.sealed);
-            self.people().files().free(&changed.freed);
-            Box::new(changed.message)
-        });
+        let message = changed.map(|changed| self.rewrite(changed));
         Ok(Outcome::Entry(Notice {
             entry,
             members: Members::Pair(pair),

@@ -24,6 +24,15 @@ export function emojiIn(text) {
   return isEmoji && more.length === 0 ? first : null
 }
 
+/**
+ * The server keeps an emoji in one form, and people type it in several.
+ * @param {Message} message @param {string | null} emoji
+ */
+export function reactionOf(message, emoji) {
+  const bare = (/** @type {string | null} */ text) => text?.replaceAll(/[\ufe0e\ufe0f]/g, '')
+  return message.reactions?.find(reaction => bare(reaction.emoji) === bare(emoji))
+}
+
 export class MessageMenu extends HTMLElement {
   #store
   #edit
@@ -116,7 +125,7 @@ export class MessageMenu extends HTMLElement {
     part(this, 'readers').hidden = !room?.whole || room.memberCount > SMALL
     this.#other.value = ''
     for (const button of part(this, 'emoji').querySelectorAll('button')) {
-      const known = message.reactions?.find(({ emoji }) => emoji === button.textContent)
+      const known = reactionOf(message, button.textContent)
       button.setAttribute('aria-pressed', String(known?.me ?? false))
     }
     node.classList.add('chosen')
@@ -149,8 +158,7 @@ export class MessageMenu extends HTMLElement {
     const of = this.#of
     this.#menu.hidePopover()
     if (!of) return
-    const known = of.message.reactions?.find(reaction => reaction.emoji === emoji)
-    intend(this, { type: 'react', id: of.message.id, emoji, on: !known?.me })
+    intend(this, { type: 'react', id: of.message.id, emoji, on: !reactionOf(of.message, emoji)?.me })
   }
 
   #closed() {
