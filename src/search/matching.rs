@@ -2,7 +2,7 @@
 //! which texts are to be looked at.
 
 use super::fold::{Folded, fold};
-use super::query::{Chunk, Query};
+use super::query::{Chunk, Query, begin_of_number};
 use super::tokens::{Token, tokens};
 
 /// 100 places of one text are named.
@@ -68,7 +68,13 @@ fn is_in_plain(chunk: &Chunk, text: &str, cost: &mut usize) -> bool {
         let mut here = words.clone();
         let mut wanted = chunk.tokens.iter().enumerate();
         let is_here = wanted.all(|(place, token)| {
-            let word = here.next().unwrap_or_default();
+            let mut word = here.next().unwrap_or_default();
+            if let [b'v' | b'V', number @ ..] = word
+                && chunk.is_version
+                && place == 0
+            {
+                word = number;
+            }
             let is_long_enough = match chunk.is_open_at(place) {
                 true => word.len() >= token.chars.len(),
                 false => word.len() == token.chars.len(),
@@ -101,7 +107,11 @@ fn places(
     windows.filter_map(move |window| {
         let mut pairs = window.iter().zip(&chunk.tokens).enumerate();
         let is_here = pairs.all(|(place, (token, wanted))| {
-            let has = &folded[token.begin..token.end];
+            let begin = match chunk.is_version && place == 0 {
+                true => begin_of_number(folded, *token),
+                false => token.begin,
+            };
+            let has = &folded[begin..token.end];
             let is_long_enough = match chunk.is_open_at(place) {
                 true => has.len() >= wanted.chars.len(),
                 false => has.len() == wanted.chars.len(),
@@ -171,6 +181,13 @@ mod tests {
             ("strasse", "Hauptstraße Straße", vec!["Straße"]),
             ("redb", "chatd.redb", vec!["redb"]),
             (
+                "1.22",
+                "v1.22.3, V1.22, 1.22é",
+                vec!["v1.22", "V1.22", "1.22"],
+            ),
+            ("v1.22", "from 1.22.3 to v1.220", vec!["1.22", "v1.22"]),
+            ("10.0.0", "10.0.0.7", vec!["10.0.0"]),
+            (
                 r#""big bang""#,
                 "a Big, bang! big banger",
                 vec!["Big, bang"],
@@ -193,6 +210,9 @@ mod tests {
             ("halo -dunia", "halo dunia"),
             ("東京", "東 京"),
             ("halo-du", "dunia halo"),
+            ("1.22", "v11.22 x1.22 vv1.22 1.12.2"),
+            ("1.22", "v11.22 é"),
+            (r#""1.22""#, "v1.22"),
         ] {
             assert_eq!(found(query, text), None, "{query} in {text}");
         }
@@ -203,7 +223,7 @@ mod tests {
     #[test]
     fn a_text_of_ascii_has_the_same_as_one_with_another_letter_at_its_end() {
         let pieces = [
-            "a", "B", "ab", "3", "kopi", "Kop", " ", " ", "-", ".", "_", "\"", "\n",
+            "a", "B", "ab", "3", "v", "V3.3", "kopi", "Kop", " ", " ", "-", ".", "_", "\"", "\n",
         ];
         let mut random = StdRng::seed_from_u64(11);
         let mut said = |most| {
@@ -232,6 +252,7 @@ mod tests {
             "Halo dunia",
             "東京都へ行く iPhone手机",
             "a-b_c 3.14",
+            "v3.14",
             "ภาษาไทย",
             "ok 👍 é",
         ];
@@ -244,6 +265,8 @@ mod tests {
             "a-b",
             "b 3",
             "14",
+            "3.1",
+            "v3.1",
             "ไท",
             "👍",
             "e",
@@ -263,7 +286,7 @@ mod tests {
                 }
             }
         }
-        assert!(count >= 11, "{count}");
+        assert!(count >= 15, "{count}");
     }
 
     /// A whole word of 63 bytes was taken for all longer ones: they were kept back by a minus.
@@ -276,7 +299,7 @@ mod tests {
             "ก".repeat(30),
         ];
         let short = "a|b|AB|é|e\u{301}|\u{301}|ß|İ|ı|ﬁ|ｶﾞ|が|か|\u{3099}|한|\u{1112}|\u{1161}|\u{11ab}|ไ|ท|น้ำ|\
-            👍|🏽|हि|न्|\u{93f}|ﷺ|①|\0|\u{200d}|\u{202e}|\u{e0100}|東|京|3|_|.|-|\"|“| | | ";
+            👍|🏽|हि|न्|\u{93f}|ﷺ|①|v|3.3|\0|\u{200d}|\u{202e}|\u{e0100}|東|京|3|_|.|-|\"|“| | | ";
         let long = long.iter().map(String::as_str);
         let pieces: Vec<&str> = short.split('|').chain(long).collect();
         let mut random = StdRng::seed_from_u64(5);

@@ -1,9 +1,12 @@
 //! What is looked for, as people type it: words, of each the beginning is enough; `"a phrase"` of
-//! whole words that follow one another; `-not`.
+//! whole words that follow one another; `-not`. A number with a dot behind it is that of a version,
+//! which some write with a `v`.
 
-use super::fold::fold;
+use std::borrow::Cow;
+
+use super::fold::{Folded, fold};
 use super::terms::{self, MAX_TERM_BYTES};
-use super::tokens::{Kind, tokens};
+use super::tokens::{Kind, Token, tokens};
 
 /// 256 characters: longer than what anybody looks for, short enough to be compared with many texts.
 pub const MAX_QUERY_CHARS: usize = 256;
@@ -37,6 +40,8 @@ pub(super) struct Chunk {
     pub(super) tokens: Vec<QueryToken>,
     /// Of the last word the beginning is not enough.
     pub(super) is_whole: bool,
+    /// The first is the first number of a version: a `v` before it counts for nothing.
+    pub(super) is_version: bool,
 }
 
 /// One of them.
@@ -55,14 +60,29 @@ pub(super) enum Lookup {
     Exact(Box<[u8]>),
     /// All terms that begin so.
     Beginning(Box<[u8]>),
+    /// This number, and the same with a `v` before it.
+    Number(Box<[u8]>),
 }
 
 impl Lookup {
     /// Returns the term, or the beginning of them.
     pub(super) fn term(&self) -> &[u8] {
         match self {
-            Self::Exact(term) | Self::Beginning(term) => term,
+            Self::Exact(term) | Self::Beginning(term) | Self::Number(term) => term,
         }
+    }
+
+    /// Returns the lookups of which it is made: the terms of each stand together in their order.
+    pub(super) fn runs(&self) -> impl Iterator<Item = Cow<'_, Self>> {
+        let (plain, other) = match self {
+            Self::Exact(_) | Self::Beginning(_) => (Cow::Borrowed(self), None),
+            Self::Number(number) => {
+                let behind = [b"v", &**number].concat();
+                let behind = Cow::Owned(Self::Exact(behind.into()));
+                (Cow::Owned(Self::Exact(number.clone())), Some(behind))
+            }
+        };
+        std::iter::once(plain).chain(other)
     }
 
     /// Returns whether a term is looked for.
@@ -70,6 +90,7 @@ impl Lookup {
         match self {
             Self::Exact(wanted) => term == &**wanted,
             Self::Beginning(begin) => term.starts_with(begin),
+            Self::Number(number) => term.strip_prefix(b"v").unwrap_or(term) == &**number,
         }
     }
 
@@ -78,7 +99,8 @@ impl Lookup {
         match (self, other) {
             (Self::Exact(term), _) => other.takes(term),
             (Self::Beginning(begin), Self::Beginning(_)) => other.takes(begin),
-            (Self::Beginning(_), Self::Exact(_)) => false,
+            (Self::Beginning(_), Self::Exact(_) | Self::Number(_)) => false,
+            (Self::Number(_), _) => self.runs().all(|run| run.is_within(other)),
         }
     }
 }
@@ -143,14 +165,22 @@ fn cut(rest: &str) -> (&str, bool, &str) {
 impl Chunk {
     fn of(piece: &str, is_whole: bool) -> Option<Self> {
         let folded = fold(piece);
-        let tokens = tokens(&folded).into_iter();
-        let tokens = tokens.map(|token| QueryToken {
+        let mut all = tokens(&folded);
+        let is_version = !is_whole && is_version(&folded, &all);
+        if let Some(first) = all.first_mut().filter(|_| is_version) {
+            first.begin = begin_of_number(&folded, *first);
+        }
+        let tokens = all.into_iter().map(|token| QueryToken {
             kind: token.kind,
             chars: terms::chars(&folded, token).collect(),
             is_joined: token.is_joined,
         });
         let tokens: Vec<_> = tokens.collect();
-        (!tokens.is_empty()).then_some(Self { tokens, is_whole })
+        (!tokens.is_empty()).then_some(Self {
+            tokens,
+            is_whole,
+            is_version,
+        })
     }
 
     /// Returns whether the beginning of the token at this place is enough.
@@ -189,6 +219,7 @@ impl Chunk {
             };
             lookups.push(match is_open {
                 true => Lookup::Beginning(term.into()),
+                false if self.is_version && place == 0 => Lookup::Number(term.into()),
                 false => Lookup::Exact(term.into()),
             });
         }
@@ -208,6 +239,26 @@ impl Chunk {
             _ => false,
         }
     }
+}
+
+/// Returns where a number begins that may have a `v` before it.
+pub(super) fn begin_of_number(folded: &[Folded], token: Token) -> usize {
+    let first = &folded[token.begin];
+    let is_alone = token.begin + 1 == token.end;
+    token.begin + usize::from(first.char == 'v' && !is_alone)
+}
+
+/// Returns whether a text begins with a number and, behind a dot, another digit.
+fn is_version(folded: &[Folded], tokens: &[Token]) -> bool {
+    let [first, second, ..] = tokens else {
+        return false;
+    };
+    let mut digits = folded[begin_of_number(folded, *first)..first.end].iter();
+    let fits = first.end - first.begin < MAX_TERM_BYTES;
+    fits && digits.all(|folded| folded.char.is_ascii_digit())
+        && folded[first.end].char == '.'
+        && second.begin == first.end + 1
+        && folded[second.begin].char.is_ascii_digit()
 }
 
 #[cfg(test)]
@@ -287,6 +338,13 @@ mod tests {
         assert_eq!(lookups("hal"), [beginning("hal")]);
         assert_eq!(lookups(r#""hal""#), [exact("hal")]);
         assert_eq!(lookups("foo-bar"), [exact("foo"), beginning("bar")]);
+        let number = |term: &str| Lookup::Number(term.as_bytes().into());
+        for version in ["1.22", "v1.22", "V1.22"] {
+            assert_eq!(lookups(version), [number("1"), beginning("22")]);
+        }
+        for (other, first) in [("1-22", "1"), ("1.x", "1"), ("v.2", "v"), ("\"1.2\"", "1")] {
+            assert_eq!(lookups(other)[0], exact(first), "{other}");
+        }
         assert_eq!(lookups("東"), [exact("東")]);
         assert_eq!(lookups("東京都"), [exact("東"), exact("京"), exact("都")]);
         assert_eq!(

@@ -207,13 +207,15 @@ impl Recent {
 
     fn bits(&self, lookup: &Lookup, found: &mut Found) -> Bits {
         let mut bits = Bits::new(self.entered.len());
-        let from = (Bound::Included(lookup.term()), Bound::Unbounded);
-        let terms = self.ordered.range::<[u8], _>(from);
-        let terms = terms.take_while(|(term, _)| lookup.takes(term));
-        for (_, place) in terms {
-            for number in self.numbers[*place].iter() {
-                bits.insert(number as usize);
-                found.work += 1;
+        for run in lookup.runs() {
+            let from = (Bound::Included(run.term()), Bound::Unbounded);
+            let terms = self.ordered.range::<[u8], _>(from);
+            let terms = terms.take_while(|(term, _)| run.takes(term));
+            for (_, place) in terms {
+                for number in self.numbers[*place].iter() {
+                    bits.insert(number as usize);
+                    found.work += 1;
+                }
             }
         }
         bits

@@ -314,6 +314,19 @@ impl TermPlaces {
         if self.blocks == 0 {
             return Ok(hits);
         }
+        for run in lookup.runs() {
+            self.look_up_run(reader, &run, &mut hits)?;
+        }
+        Ok(hits)
+    }
+
+    /// Notes what those terms have that stand together.
+    fn look_up_run(
+        &self,
+        reader: &Reader<'_>,
+        lookup: &Lookup,
+        hits: &mut Hits,
+    ) -> Result<(), Damaged> {
         let term = lookup.term();
         let first = self.block_of(term)?;
         // The first block that begins beyond all that is looked for.
@@ -341,13 +354,13 @@ impl TermPlaces {
             }
             at += 1;
             hits.terms += 1;
-            let (length, is_wanted) = next(&mut rest, &mut known, numbers, lookup, &mut hits)?;
+            let (length, is_wanted) = next(&mut rest, &mut known, numbers, lookup, hits)?;
             if !is_wanted && known[..] > *term {
                 break;
             }
             numbers += length;
         }
-        Ok(hits)
+        Ok(())
     }
 }
 

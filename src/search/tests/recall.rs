@@ -12,7 +12,9 @@ use super::house::{A_PART, House, Said, user, words};
 use crate::model::{ChatId, MessageId};
 
 const PEOPLE: u64 = 4;
-pub(super) const WORDS: [&str; 24] = [
+pub(super) const WORDS: [&str; 26] = [
+    "v1.22.3",
+    "1.22",
     "halo",
     "Halo",
     "dunia",
@@ -38,9 +40,11 @@ pub(super) const WORDS: [&str; 24] = [
     "ไทย",
     "👍",
 ];
-/// What is looked for, and the plain way to tell a text that has it: without case and marks, in
-/// scripts with spaces at the beginning of a word, in others anywhere.
-pub(super) const QUERIES: [&str; 22] = [
+/// What is looked for, and the plain way to tell a text that has it: without case and marks, and
+/// the `v` of a version, in scripts with spaces at the beginning of a word, in others anywhere.
+pub(super) const QUERIES: [&str; 24] = [
+    "1.22",
+    "v1.2",
     "halo",
     "hal",
     "dunia",
@@ -68,7 +72,13 @@ const DENSE: &str = "東京都京都へ한국어국어책ภาษาไทย�
 
 /// A text as the plain scan compares it.
 fn plain(text: &str) -> String {
-    let pairs = [("é", "e"), ("e\u{301}", "e"), ("ё", "е"), ("ß", "ss")];
+    let pairs = [
+        ("é", "e"),
+        ("e\u{301}", "e"),
+        ("ё", "е"),
+        ("ß", "ss"),
+        ("v1.", "1."),
+    ];
     let mut text = text.to_lowercase();
     for (from, to) in pairs {
         text = text.replace(from, to);
