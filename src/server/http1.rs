@@ -21,6 +21,8 @@ use crate::web::Body;
 
 /// 16 KiB of headers: twice what browsers send with every cookie and token they have.
 pub(super) const MAX_HEADER_BYTES: usize = 16 * 1024;
+/// The way of sessions, below whatever path.
+const SESSIONS: &str = "/socket.io";
 /// More headers than any client sends.
 const MAX_HEADERS: usize = 64;
 
@@ -34,6 +36,9 @@ where
     let asked = Arc::clone(&visit);
     let service = service_fn(move |mut request: Request<Incoming>| {
         let asking = asked.request();
+        if outlasts_its_client(&request) {
+            asked.traffic.owe_answer();
+        }
         // In a box: hyper keeps room for it as long as the connection lives, idle or not, and it
         // has some KiB.
         let response = settle_host(&mut request).then(|| Box::pin(handle(request)));
@@ -72,6 +77,13 @@ where
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended badly");
     }
+}
+
+/// Returns whether a request is answered though its client says no more: not a poll, which would
+/// lose what it takes along, nor one whose body is still to come.
+fn outlasts_its_client(request: &Request<Incoming>) -> bool {
+    use hyper::body::Body as _;
+    request.body().is_end_stream() && !request.uri().path().contains(SESSIONS)
 }
 
 /// Returns whether a request names one host, which HTTP/1.0 may do without, and says it by the

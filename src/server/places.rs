@@ -151,6 +151,7 @@ impl Drop for Asking {
         let visit = &self.visit;
         visit.idle_since.store(visit.now(), Ordering::Relaxed);
         visit.requests.fetch_sub(1, Ordering::Relaxed);
+        visit.traffic.has_answer();
     }
 }
 

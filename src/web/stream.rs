@@ -5,7 +5,7 @@ use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -22,6 +22,18 @@ const TLS_HANDSHAKE: u16 = 22;
 /// 64 KiB: how much is read of a connection before others get their turn.
 const BYTES_A_TURN: u32 = 64 << 10;
 
+/// 5 s: an answer that takes longer is one for which a client waits, and ends with it.
+const OWED_FOR: Duration = Duration::from_secs(5);
+
+/// The stream does not end writes that make no progress.
+const UNWATCHED: u8 = 0;
+/// It does, as it does in the phases below.
+const WATCHED: u8 = 1;
+/// A request is being answered though its client says no more.
+const OWING: u8 = 2;
+/// Its answer is there, and to be written.
+const ANSWERED: u8 = 3;
+
 /// The progress of one connection's writes. Shared with the connection's owner.
 #[derive(Debug)]
 pub struct Traffic {
@@ -37,8 +49,8 @@ pub struct Traffic {
     is_blocked: AtomicBool,
     /// The first byte that the client sent, and one more; 0 before that.
     first: AtomicU16,
-    /// Set where the stream itself ends writes that make no progress.
-    is_watched: AtomicBool,
+    /// One of those below.
+    phase: AtomicU8,
     /// The bytes that the kernel took.
     written: AtomicU64,
     /// Counts it where its writes, or one of its streams, make no progress.
@@ -56,7 +68,7 @@ impl Traffic {
             heard_at: AtomicU32::new(0),
             is_blocked: AtomicBool::new(false),
             first: AtomicU16::new(0),
-            is_watched: AtomicBool::new(true),
+            phase: AtomicU8::new(WATCHED),
             written: AtomicU64::new(0),
             slow,
         }
@@ -86,7 +98,37 @@ impl Traffic {
     /// Leaves writes without progress to the user of the stream: a WebSocket has a policy of its
     /// own.
     pub fn unwatch(&self) {
-        self.is_watched.store(false, Ordering::Relaxed);
+        self.phase.store(UNWATCHED, Ordering::Relaxed);
+    }
+
+    fn is_watched(&self) -> bool {
+        self.phase.load(Ordering::Relaxed) != UNWATCHED
+    }
+
+    /// Has a request answered even if the client ends its side of the connection now, as `nc -N`
+    /// does. HTTP ends a connection by that, so the stream does not tell of it before the answer is
+    /// written, or too long in coming.
+    pub fn owe_answer(&self) {
+        self.phase.store(OWING, Ordering::Relaxed);
+    }
+
+    fn owes_answer(&self) -> bool {
+        self.phase.load(Ordering::Relaxed) >= OWING
+    }
+
+    /// Notes that an answer is there.
+    pub fn has_answer(&self) {
+        self.enter(OWING, ANSWERED);
+    }
+
+    /// Notes that all is written that there was; returns whether an answer was among it.
+    fn was_flushed(&self) -> bool {
+        self.enter(ANSWERED, WATCHED)
+    }
+
+    fn enter(&self, from: u8, to: u8) -> bool {
+        let order = Ordering::Relaxed;
+        self.phase.compare_exchange(from, to, order, order).is_ok()
     }
 
     /// Returns how many bytes were written so far.
@@ -143,11 +185,14 @@ impl Traffic {
 pub struct Stream {
     io: TcpStream,
     traffic: Arc<Traffic>,
-    /// Made when a write first finds no room.
+    /// Made when a write first finds no room, or an answer is owed to a client that has ended its
+    /// side.
     timer: Option<Pin<Box<Sleep>>>,
     is_waiting: bool,
     /// Set once something was read.
     has_begun: bool,
+    /// Set once the client has ended its side while it is owed an answer.
+    has_ended: bool,
     /// The bytes that were read in this turn.
     read: u32,
     /// Kept for as long as the connection lives, through an upgrade too.
@@ -163,6 +208,7 @@ impl Stream {
             timer: None,
             is_waiting: false,
             has_begun: false,
+            has_ended: false,
             read: 0,
             _place: place,
         }
@@ -171,6 +217,24 @@ impl Stream {
     /// Reads what is there without taking it; waits until something is.
     pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
         self.io.peek(buffer).await
+    }
+
+    /// Completes once it is time to tell that the client has ended its side.
+    fn end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.traffic.owes_answer() {
+            return Poll::Ready(Ok(()));
+        }
+        let is_first = !std::mem::replace(&mut self.has_ended, true);
+        // A write without progress ends the connection by itself.
+        if self.is_waiting {
+            return Poll::Pending;
+        }
+        let sleep = || Box::pin(tokio::time::sleep(OWED_FOR));
+        let timer = self.timer.get_or_insert_with(sleep);
+        if is_first {
+            timer.as_mut().reset(Instant::now() + OWED_FOR);
+        }
+        timer.as_mut().poll(cx).map(Ok)
     }
 
     /// Returns what a write came to, of which these are the first bytes.
@@ -191,7 +255,7 @@ impl Stream {
             }
             return written;
         }
-        if !self.traffic.is_watched.load(Ordering::Relaxed) {
+        if !self.traffic.is_watched() {
             return Poll::Pending;
         }
         self.wait(cx, bytes)
@@ -247,13 +311,20 @@ impl AsyncRead for Stream {
         // HTTP/2 reads for as long as there is something, and acts on it: a flood of small frames,
         // which cost more than they weigh, would keep the thread for as long as tokio lets it. A
         // WebSocket counts by itself.
-        if stream.read >= BYTES_A_TURN && stream.traffic.is_watched.load(Ordering::Relaxed) {
+        if stream.read >= BYTES_A_TURN && stream.traffic.is_watched() {
             stream.read = 0;
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
+        if stream.has_ended {
+            return stream.end(cx);
+        }
         let before = buffer.filled().len();
         let read = Pin::new(&mut stream.io).poll_read(cx, buffer);
+        let is_end = buffer.filled().len() == before && buffer.remaining() > 0;
+        if is_end && matches!(read, Poll::Ready(Ok(()))) {
+            return stream.end(cx);
+        }
         match read {
             Poll::Ready(_) => {
                 let count = buffer.filled().len() - before;
@@ -304,7 +375,12 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_flush(cx)
+        let stream = self.get_mut();
+        if stream.traffic.was_flushed() && stream.has_ended {
+            // All is read that there is, and the end is told now.
+            cx.waker().wake_by_ref();
+        }
+        Pin::new(&mut stream.io).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

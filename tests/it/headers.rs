@@ -22,6 +22,16 @@ async fn raw(server: &TestServer, request: &[u8]) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
+/// The same of a client that says no more after that.
+async fn half_closed(server: &TestServer, request: &str) -> String {
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut answer = Vec::new();
+    let _ = soon(stream.read_to_end(&mut answer)).await;
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
 async fn get(server: &TestServer, path: &str) -> String {
     let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
     raw(server, request.as_bytes()).await
@@ -29,6 +39,39 @@ async fn get(server: &TestServer, path: &str) -> String {
 
 fn status(answer: &str) -> &str {
     answer.split(' ').nth(1).unwrap_or("none")
+}
+
+/// `nc -N` ends its side of the connection as soon as it has asked, and got no answer.
+#[tokio::test]
+async fn a_client_that_says_no_more_once_it_has_asked_is_answered_to_the_end() {
+    let server = TestServer::start().await;
+    for path in ["/healthz", "/api/server", "/api/openapi.json"] {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n");
+        let answer = half_closed(&server, &request).await;
+        let (head, body) = answer.split_once("\r\n\r\n").expect(path);
+        let length = format!("content-length: {}", body.len());
+        assert!(head.contains(&length), "{path}: {head}");
+        assert!(!body.is_empty(), "{path}");
+    }
+    server.stop().await;
+}
+
+/// A poll ends with its client, and its session with it; so does a WebSocket.
+#[tokio::test]
+async fn what_waits_for_the_server_to_speak_ends_with_its_client() {
+    let server = TestServer::start().await;
+    let open = "/socket.io/?EIO=4&transport=polling";
+    let handshake = server.send("GET", open, None, "").await;
+    let sid = serde_json::from_str::<serde_json::Value>(&handshake.body[1..]).unwrap();
+    let poll = format!("{open}&sid={}", sid["sid"].as_str().unwrap());
+    let request = format!("GET {poll} HTTP/1.1\r\nhost: x\r\n\r\n");
+    assert_eq!(half_closed(&server, &request).await, "");
+    assert_eq!(server.send("POST", &poll, None, "3").await.status, 400);
+    let mut socket = server.raw_websocket().await;
+    socket.shutdown().await.unwrap();
+    let mut said = Vec::new();
+    soon(socket.read_to_end(&mut said)).await.unwrap();
+    server.stop().await;
 }
 
 #[tokio::test]
