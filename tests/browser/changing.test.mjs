@@ -52,6 +52,22 @@ scene('the last message is edited by the arrow key, and both sides see it', asyn
   await bubble(page, 'an answer').getByText('edited', { exact: true }).waitFor()
 })
 
+// The page asked the server first for how long that may be done, and then put the old text over
+// what had been typed meanwhile, or sent that as a message of its own.
+scene('what is typed right behind the arrow key is the edit, however slow the network is', async stage => {
+  const { page, theirs } = await both(stage)
+  await say(page, 'an anwser')
+  await state(page, 'an anwser', 'read')
+  await page.route('**/api/server', () => {})
+  await composer(page).press('ArrowUp')
+  await composer(page).fill('an answer')
+  await composer(page).press('Enter')
+  for (const one of [page, theirs]) {
+    await bubble(one, 'an answer').getByText('edited', { exact: true }).waitFor()
+    assert.equal(await bubble(one, 'anwser').count(), 0)
+  }
+})
+
 scene('an edit waits in its chat while one is in another, and so do the drafts of both', async stage => {
   const { ada, page } = await both(stage)
   const [cleo] = await stage.people('cleo')

@@ -36,6 +36,8 @@ export class MessageActions {
   #bubbles
   /** What the server lets be changed, once it was asked. @type {Promise<Rules> | undefined} */
   #rules
+  /** What it answered. @type {Rules | undefined} */
+  #known
   /** The button that opens the menu: of the message that is pointed at or has the focus. */
   #more = clone('more')
   /** @type {Promise<import('./message-menu.js').MessageMenu> | undefined} */
@@ -157,13 +159,17 @@ export class MessageActions {
     })
   }
 
-  /** Has the newest message edited that the person here may edit. */
-  async editLast() {
-    const { editWindow } = await this.#askRules()
+  /**
+   * Has the newest message edited that the person here may edit. At once, since what is typed next
+   * belongs to it: where it is not known yet whether it is too late, the server says so.
+   */
+  editLast() {
     const { chat, store } = this.#list
     const message = chat?.thread.messages.findLast(({ senderId, state, deletedAt, deleting }) =>
       senderId === store.me.id && state === 'stored' && !deletedAt && !deleting)
-    if (message && !chat?.room?.archivedAt && isEditable(editWindow, message)) this.#tell('edit', message)
+    const isOpen = message && !chat?.room?.archivedAt
+    if (isOpen && (!this.#known || isEditable(this.#known.editWindow, message))) this.#tell('edit', message)
+    this.#askRules()
   }
 
   /** @returns {Promise<Rules>} */
@@ -173,6 +179,7 @@ export class MessageActions {
       done: (/** @type {Rules | null} */ rules) => {
         // Asked for again, they may come.
         if (!rules) this.#rules = undefined
+        else this.#known = rules
         resolve(rules ?? { editWindow: undefined })
       },
     }))
