@@ -512,7 +512,7 @@ fn rows(samples: &Samples) -> Vec<Row> {
         None,
     );
     for (what, name, bound) in [
-        ("release executable, MiB", "executable", 12.0),
+        ("release executable, MiB", "executable", 16.0),
         ("resident at start, MB", "resident", 12.0),
         ("from exec to the first accepted request, ms", "ms", 50.0),
     ] {

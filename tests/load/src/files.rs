@@ -12,5 +12,7 @@ const MOST: u64 = 100_000;
 /// gives how many connections it leaves room for.
 pub(crate) fn connections() -> Result<usize, Error> {
     let files = rlimit::increase_nofile_limit(u64::MAX)?;
-    Ok(usize::try_from(files.saturating_sub(KEPT).min(MOST))?)
+    let left = files.saturating_sub(KEPT);
+    // chatd leaves an eighth for requests.
+    Ok(usize::try_from((left - left / 8).min(MOST))?)
 }
