@@ -20,6 +20,8 @@ scene('what is not as documented fails the test in which a page says or hears it
   }, { token: bob.session.token, user: bob.session.user })
   await his.goto(`${stage.server.url}/#/chat/${ada.id}`)
   await his.reload()
+  // What is said before he is there he has as a page of history, and no event tells him.
+  await hers.locator('.bar-status', { hasText: 'online' }).waitFor()
   await say(hers, 'Halo')
   await bubble(his, 'Halo').waitFor()
   await state(hers, 'Halo', 'read')
