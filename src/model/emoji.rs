@@ -43,7 +43,7 @@ impl Emoji {
     /// Returns whether two texts, each once taken for an emoji, are the same one. Files from before
     /// there was one form have others.
     pub fn is_same(one: &str, other: &str) -> bool {
-        one == other || in_one_form(one) == in_one_form(other)
+        one == other || bare(one).eq(bare(other))
     }
 
     /// Returns it as text.
@@ -52,12 +52,16 @@ impl Emoji {
     }
 }
 
+/// Returns what an emoji says, without its selectors: its form is told by that.
+fn bare(text: &str) -> impl Iterator<Item = char> {
+    let said = text.chars().filter(|one| !EMOJI_SELECTORS.contains(one));
+    said.nfc()
+}
+
 /// Returns an emoji as it is kept. Where the selectors would make it too long it has none.
 fn in_one_form(text: &str) -> String {
-    let is_said = |one: &char| !EMOJI_SELECTORS.contains(one);
-    let bare = || text.chars().filter(is_said).nfc();
     let mut form = String::with_capacity(MAX_EMOJI_BYTES);
-    let mut rest = bare().peekable();
+    let mut rest = bare(text).peekable();
     while let Some(one) = rest.next() {
         form.push(one);
         if is_text_alone(one, rest.peek().copied()) {
@@ -66,7 +70,7 @@ fn in_one_form(text: &str) -> String {
     }
     match form.len() <= MAX_EMOJI_BYTES {
         true => form,
-        false => bare().collect(),
+        false => bare(text).collect(),
     }
 }
 

@@ -178,19 +178,26 @@ impl Place {
     }
 }
 
-/// Where a chain is parted: `place` and what follows upon it are not old enough, `before` and what
-/// is older are.
+/// Where a chain is parted by age: the oldest message that is not yet old enough, and the newest
+/// that is.
+#[derive(Default)]
 struct Parted {
-    place: Place,
-    before: Option<Place>,
+    newer: Option<Place>,
+    older: Option<Place>,
 }
 
-/// Parts a chain, from `place` backwards, which is not old enough.
+/// Parts a chain, from `place` backwards.
 fn part<L: ReadLog>(
     log: &L,
     mut place: Place,
     old_enough: impl Fn(&Place) -> bool,
 ) -> Result<Parted, L::Error> {
+    if old_enough(&place) {
+        return Ok(Parted {
+            newer: None,
+            older: Some(place),
+        });
+    }
     loop {
         if let Some(jump) = place.jump.filter(|jump| Some(*jump) != place.previous) {
             let target = Place::of(log, jump)?;
@@ -202,8 +209,23 @@ fn part<L: ReadLog>(
         let before = place.previous.map(|id| Place::of(log, id)).transpose()?;
         match before {
             Some(before) if !old_enough(&before) => place = before,
-            before => return Ok(Parted { place, before }),
+            older => {
+                let newer = Some(place);
+                return Ok(Parted { newer, older });
+            }
         }
+    }
+}
+
+/// [`part`] of a chain from the message of an id backwards, if there is one.
+fn part_from<L: ReadLog>(
+    log: &L,
+    start: Option<MessageId>,
+    old_enough: impl Fn(&Place) -> bool,
+) -> Result<Parted, L::Error> {
+    match start {
+        Some(start) => part(log, Place::of(log, start)?, old_enough),
+        None => Ok(Parted::default()),
     }
 }
 
@@ -215,12 +237,7 @@ pub(crate) fn oldest_newer<L: ReadLog>(
     start: Option<MessageId>,
     old_enough: impl Fn(&Place) -> bool,
 ) -> Result<Option<Place>, L::Error> {
-    let Some(start) = start else { return Ok(None) };
-    let start = Place::of(log, start)?;
-    if old_enough(&start) {
-        return Ok(None);
-    }
-    Ok(Some(part(log, start, old_enough)?.place))
+    Ok(part_from(log, start, old_enough)?.newer)
 }
 
 /// The newest message, from `start` backwards, that is old enough; `None` where not even the first
@@ -230,12 +247,7 @@ pub(crate) fn newest_older<L: ReadLog>(
     start: Option<MessageId>,
     old_enough: impl Fn(&Place) -> bool,
 ) -> Result<Option<Place>, L::Error> {
-    let Some(start) = start else { return Ok(None) };
-    let start = Place::of(log, start)?;
-    if old_enough(&start) {
-        return Ok(Some(start));
-    }
-    Ok(part(log, start, old_enough)?.before)
+    Ok(part_from(log, start, old_enough)?.older)
 }
 
 /// So few messages of an author are walked over one by one: each is one to read, where a search
@@ -280,7 +292,8 @@ fn find_rank<L: ReadLog>(
         place = Place::of(log, previous)?;
     }
     // The oldest message by which the author had sent so many is the author's own.
-    Ok(part(log, place, |place| place.sent[author] < rank)?.place)
+    let parted = part(log, place, |place| place.sent[author] < rank)?;
+    Ok(parted.newer.unwrap_or(place))
 }
 
 #[cfg(test)]

@@ -11,7 +11,8 @@ use rand::{RngExt, SeedableRng};
 use super::fixture::judging;
 use super::{OPTIONS, Open, id, mark, message, user};
 use crate::model::{
-    Act, ClientId, Extras, Members, MessagePart, Pair, Reaction, Reactors, ReplyTo, Timestamp,
+    Act, ClientId, Extras, Members, MessageId, MessagePart, Pair, Reaction, Reactors, ReplyTo,
+    Timestamp,
 };
 use crate::store::maintain;
 use crate::store::*;
@@ -633,15 +634,11 @@ fn a_message_takes_so_many_reactions_and_no_more() {
     open.close();
 }
 
-/// Of a message from before there was one form of an emoji it could be put there a second time, and
-/// not be taken away.
-#[test]
-fn an_emoji_of_another_form_is_the_one_that_is_there() {
-    let open = Open::memory().with_users(2);
-    open.send(1, 2, "x");
+/// Users 1 and 2 react to a message with two forms of one emoji, of which the earlier is there.
+pub(super) fn assert_a_heart_is_one(open: &Open, now: u64, message: MessageId) {
     let react = |who, emoji: &str, on| {
-        let talk = Talk::react(user(who), id(1), emoji.into(), on);
-        let message = match open.apply(0, Change::Talk(talk)).unwrap() {
+        let talk = Talk::react(user(who), message, emoji.into(), on).in_any_chat();
+        let message = match open.apply(now, Change::Talk(talk)).unwrap() {
             Committed::Talk(Outcome::Entry(notice)) => notice.message.unwrap(),
             Committed::Talk(Outcome::Unchanged(message)) => message,
             other => panic!("{other:?}"),
@@ -650,15 +647,24 @@ fn an_emoji_of_another_form_is_the_one_that_is_there() {
         let of = |reaction: &Reaction| (reaction.emoji.to_string(), reaction.count());
         reactions.map(of).collect::<Vec<_>>()
     };
-    let (earlier, now) = ("\u{2764}", "\u{2764}\u{fe0f}");
+    let (earlier, later) = ("\u{2764}", "\u{2764}\u{fe0f}");
     let hearts = |count| vec![(earlier.to_owned(), count)];
     assert_eq!(react(1, earlier, true), hearts(1));
-    assert_eq!(react(1, now, true), hearts(1));
-    assert_eq!(react(2, now, true), hearts(2));
-    assert_eq!(react(1, now, false), hearts(1));
-    assert_eq!(react(1, now, false), hearts(1));
+    assert_eq!(react(1, later, true), hearts(1));
+    assert_eq!(react(2, later, true), hearts(2));
+    assert_eq!(react(1, later, false), hearts(1));
+    assert_eq!(react(1, later, false), hearts(1));
     assert_eq!(react(2, earlier, false), vec![]);
-    assert_eq!(react(2, now, true), vec![(now.to_owned(), 1)]);
+    assert_eq!(react(2, later, true), vec![(later.to_owned(), 1)]);
+}
+
+/// Of a message from before there was one form of an emoji it could be put there a second time, and
+/// not be taken away.
+#[test]
+fn an_emoji_of_another_form_is_the_one_that_is_there() {
+    let open = Open::memory().with_users(2);
+    open.send(1, 2, "x");
+    assert_a_heart_is_one(&open, 0, id(1));
     open.close();
 }
 

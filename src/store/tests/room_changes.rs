@@ -813,25 +813,7 @@ fn a_message_of_a_room_takes_so_many_reactions_and_no_more() {
 #[test]
 fn an_emoji_of_another_form_is_the_one_that_is_there_in_a_room_too() {
     let (open, message) = one_message();
-    let react = |who, emoji: &str, on| {
-        let talk = Talk::react(user(who), message, emoji.into(), on).in_any_chat();
-        let message = match open.apply(BEGAN, Change::Talk(talk)).unwrap() {
-            Committed::Talk(Outcome::Entry(notice)) => notice.message.unwrap(),
-            Committed::Talk(Outcome::Unchanged(message)) => message,
-            other => panic!("{other:?}"),
-        };
-        let reactions = message.reactions().iter();
-        let of = |reaction: &Reaction| (reaction.emoji.to_string(), reaction.count());
-        reactions.map(of).collect::<Vec<_>>()
-    };
-    let (earlier, now) = ("\u{2764}", "\u{2764}\u{fe0f}");
-    let hearts = |count| vec![(earlier.to_owned(), count)];
-    assert_eq!(react(1, earlier, true), hearts(1));
-    assert_eq!(react(1, now, true), hearts(1));
-    assert_eq!(react(2, now, true), hearts(2));
-    assert_eq!(react(1, now, false), hearts(1));
-    assert_eq!(react(2, earlier, false), vec![]);
-    assert_eq!(react(2, now, true), vec![(now.to_owned(), 1)]);
+    super::changing::assert_a_heart_is_one(&open, BEGAN, message);
     open.close();
 }
 
