@@ -81,8 +81,7 @@ where
 
 /// Returns whether a request is answered though its client says no more: not a poll, which would
 /// lose what it takes along, nor one whose body is still to come.
-fn outlasts_its_client(request: &Request<Incoming>) -> bool {
-    use hyper::body::Body as _;
+fn outlasts_its_client<B: hyper::body::Body>(request: &Request<B>) -> bool {
     request.body().is_end_stream() && !request.uri().path().contains(SESSIONS)
 }
 
@@ -134,4 +133,28 @@ fn held(response: Response<Body>, asking: Asking) -> Response<Body> {
         Body::Stream(_) => Body::stream(Paced::new(body, asking)),
         body => body,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::{Empty, Full};
+    use hyper::body::Bytes;
+
+    use super::*;
+
+    /// A poll that is answered after its client has gone takes along what it is answered with.
+    #[test]
+    fn polls_and_what_is_still_to_come_end_with_their_clients() {
+        let asked = |path: &str| Request::get(path).body(Empty::<Bytes>::new()).unwrap();
+        for (path, is_answered) in [
+            ("/healthz", true),
+            ("/api/chats/history/2?limit=50", true),
+            ("/socket.io/?EIO=4&transport=polling&sid=x", false),
+            ("/chat/socket.io/?EIO=4&transport=polling&sid=x", false),
+        ] {
+            assert_eq!(outlasts_its_client(&asked(path)), is_answered, "{path}");
+        }
+        let posted = Request::post("/api/rooms").body(Full::<Bytes>::from("{}"));
+        assert!(!outlasts_its_client(&posted.unwrap()));
+    }
 }
