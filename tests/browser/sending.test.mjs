@@ -13,15 +13,12 @@ scene('a message is there at once, then sent, then read, and both see who types'
   const send = async text => {
     await composer(hers).fill(text)
     return hers.evaluate(() => {
-      const start = performance.now()
       document.querySelector('.composer').requestSubmit()
-      return { ms: performance.now() - start, shown: [...document.querySelectorAll('.message .text')].at(-1)?.textContent }
+      return [...document.querySelectorAll('.message .text')].at(-1)?.textContent
     })
   }
-  const times = []
-  const first = await send('Halo <b>Bob</b> https://example.org/a.')
-  assert.equal(first.shown, 'Halo <b>Bob</b> https://example.org/a.', 'in the same task as the key')
-  times.push(first.ms)
+  const shown = await send('Halo <b>Bob</b> https://example.org/a.')
+  assert.equal(shown, 'Halo <b>Bob</b> https://example.org/a.', 'in the same task as the key')
   await state(hers, 'Halo', 'stored')
   assert.match(await bubble(hers, 'Halo').innerText(), /Sent/)
   const link = bubble(hers, 'Halo').locator('a')
@@ -43,9 +40,6 @@ scene('a message is there at once, then sent, then read, and both see who types'
   await hers.waitForFunction(() => document.querySelector('.typing-line').textContent === '')
   assert.equal(await hers.locator('#announcer').textContent(), 'bob: Hai juga')
   await hers.locator('.bar-status', { hasText: 'online' }).waitFor()
-  // The best of some, since a busy machine may be at something else.
-  for (let more = 0; more < 3 && Math.min(...times) > 50; more++) times.push((await send(`again ${more}`)).ms)
-  assert.ok(Math.min(...times) < 50, `${times} ms`)
   await stage.contexts[1].close()
   await hers.locator('.bar-status', { hasText: 'last seen' }).waitFor()
 })
