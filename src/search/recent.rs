@@ -48,19 +48,21 @@ pub(super) struct Numbers {
 }
 
 impl Numbers {
+    /// Adds one that is not less than the last. Returns how many bytes that took.
     fn push(&mut self, number: u32) -> usize {
         let Some(mut gap) = number.checked_sub(self.next) else {
             // The term stands twice in one text.
             return 0;
         };
-        let before = self.bytes.len();
+        self.next = number + 1;
+        let mut count = 1;
         while gap >= 0x80 {
             self.bytes.push(gap as u8 | 0x80);
             gap >>= 7;
+            count += 1;
         }
         self.bytes.push(gap as u8);
-        self.next = number + 1;
-        self.bytes.len() - before
+        count
     }
 
     /// Returns them.

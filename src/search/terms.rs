@@ -62,18 +62,39 @@ pub(super) const fn is_chinese(char: char) -> bool {
     )
 }
 
-/// The same for ASCII, of which most is made.
+/// What each byte of ASCII is in a term: a letter in lower case, a digit, or 0 between two.
+const PLAIN: [u8; 128] = {
+    let mut plain = [0; 128];
+    let mut byte: u8 = 0;
+    while byte < 128 {
+        if byte.is_ascii_alphanumeric() {
+            plain[byte as usize] = byte.to_ascii_lowercase();
+        }
+        byte += 1;
+    }
+    plain
+};
+
+/// The same for ASCII, of which most is made: each byte is looked at once.
 fn each_plain_term(text: &[u8], mut take: impl FnMut(&[u8])) {
     let mut term = [0; MAX_TERM_BYTES];
-    for word in text.split(|byte| !byte.is_ascii_alphanumeric()) {
-        if word.is_empty() {
-            continue;
+    let mut length = 0;
+    for byte in text {
+        match PLAIN[usize::from(byte & 0x7f)] {
+            0 if length > 0 => {
+                take(&term[..length]);
+                length = 0;
+            }
+            0 => {}
+            plain if length < MAX_TERM_BYTES => {
+                term[length] = plain;
+                length += 1;
+            }
+            _ => {}
         }
-        let length = word.len().min(MAX_TERM_BYTES);
-        let term = &mut term[..length];
-        term.copy_from_slice(&word[..length]);
-        term.make_ascii_lowercase();
-        take(term);
+    }
+    if length > 0 {
+        take(&term[..length]);
     }
 }
 

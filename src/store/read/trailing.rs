@@ -102,9 +102,9 @@ impl Snapshot<'_> {
             Some(gathered) => gathered,
             None => self.gathered_from_disk(wanted)?,
         };
-        let read = self.notices_of(&gathered);
-        trail.through = gathered.through;
-        trail.notices = completed(&self.log(), read)?;
+        let (notices, histories) = self.notices_of(&gathered);
+        (trail.through, trail.notices) = (gathered.through, notices);
+        complete(&self.log(), &mut trail.notices, &histories)?;
         for notice in &mut trail.notices {
             self.name_rooms(None, notice);
         }
@@ -151,8 +151,9 @@ impl Snapshot<'_> {
 
     /// Reads what was gathered. Each entry that changes a message of a room comes with what those
     /// read of it who joined later.
-    fn notices_of(&self, gathered: &Gathered) -> Vec<(Notice, RoomHistory)> {
-        let mut notices = Vec::with_capacity(gathered.ends.len());
+    fn notices_of(&self, gathered: &Gathered) -> (Vec<Notice>, Vec<RoomHistory>) {
+        let most = gathered.ends.len();
+        let (mut notices, mut histories) = (Vec::with_capacity(most), Vec::with_capacity(most));
         for (id, sealed) in gathered.iter() {
             let Ok((id, record)) = decode(id, sealed) else {
                 continue;
@@ -171,9 +172,10 @@ impl Snapshot<'_> {
             };
             let history = head.map_or(RoomHistory::All, |head| head.room.history);
             let pair = pair.map(|conversation| conversation.pair);
-            notices.push((notice_of(id, pair, &record), history));
+            notices.push(notice_of(id, pair, &record));
+            histories.push(history);
         }
-        notices
+        (notices, histories)
     }
 }
 
@@ -201,26 +203,35 @@ impl Gathered {
     }
 }
 
-/// Adds to each notice what stands elsewhere in the log, and leaves out those of which that is
-/// damaged.
-fn completed(
+/// Adds to each notice what stands elsewhere in the log, and takes out those of which that is
+/// damaged. Few have anything elsewhere: they stay where they are.
+fn complete(
     log: &SnapshotLog<'_>,
-    read: Vec<(Notice, RoomHistory)>,
-) -> Result<Vec<Notice>, ReadError> {
-    let mut notices = Vec::with_capacity(read.len());
-    for (mut notice, history) in read {
-        let rest = described(log, &notice)
-            .and_then(|room| Ok((room, changed_message(log, &notice, history)?)));
+    notices: &mut Vec<Notice>,
+    histories: &[RoomHistory],
+) -> Result<(), ReadError> {
+    let mut histories = histories.iter();
+    let mut failed = Ok(());
+    notices.retain_mut(|notice| {
+        let history = histories.next().copied().unwrap_or(RoomHistory::All);
+        if failed.is_err() {
+            return false;
+        }
+        let rest = described(log, notice)
+            .and_then(|room| Ok((room, changed_message(log, notice, history)?)));
         match rest {
             Ok((room, message)) => {
                 (notice.room, notice.message) = (room, message.map(Box::new));
-                notices.push(notice);
+                true
             }
-            Err(ReadError::Failed(StoreError::Damaged { .. })) => {}
-            Err(error) => return Err(error),
+            Err(ReadError::Failed(StoreError::Damaged { .. })) => false,
+            Err(error) => {
+                failed = Err(error);
+                false
+            }
         }
-    }
-    Ok(notices)
+    });
+    failed
 }
 
 /// Returns the message that an entry changes as it is now, or what is left of one that the entry
