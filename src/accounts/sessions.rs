@@ -194,7 +194,12 @@ impl Accounts {
         now: Timestamp,
         user: Arc<User>,
     ) -> Result<Login, AccountError> {
-        let (token, expires_at) = self.tokens.issue(&user, now, None)?;
+        // Tokens tell seconds: one of the second in which the earlier ones were ended would be
+        // taken for one of them.
+        let ended = self.store.refused_alone(user.id);
+        let after = ended.map(|at| Timestamp::from_ms((at.as_secs() + 1) * 1_000));
+        let issued_at = after.map_or(now, |after| now.max(after));
+        let (token, expires_at) = self.tokens.issue(&user, issued_at, None)?;
         Ok(Login {
             token,
             expires_at,

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::{Chat, ChatError, Seen};
-use crate::model::{Directory, Timestamp, User, UserId};
+use crate::model::{Blocked, Directory, Timestamp, User, UserId};
 use crate::store::{PeopleRefusal, RoomCommand, StoreError};
 
 impl Chat {
@@ -63,7 +63,7 @@ impl Chat {
     }
 
     /// All whom a person has blocked.
-    pub fn all_blocked_by(&self, user: UserId) -> Vec<UserId> {
+    pub fn all_blocked_by(&self, user: UserId) -> Blocked {
         self.store.all_blocked_by(user)
     }
 

@@ -1,6 +1,6 @@
 //! What happened in chat, for the listener that tells the people concerned.
 
-use crate::model::{MessageId, Notice, Origin, RoomId, UserId};
+use crate::model::{Blocked, MessageId, Notice, Origin, RoomId, UserId};
 
 /// Something that people are to hear of.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +31,7 @@ pub enum Event<'a> {
         /// `false` where they have stopped.
         is_typing: bool,
         /// Who does not hear of it: those whom the one who types has blocked.
-        but: &'a [UserId],
+        but: &'a Blocked,
     },
     /// A member of a room has read it up to a message. The other members hear of it.
     RoomSeen {
@@ -42,7 +42,7 @@ pub enum Event<'a> {
         /// The message.
         up_to: MessageId,
         /// Who does not hear of it: those whom the reader has blocked.
-        but: &'a [UserId],
+        but: &'a Blocked,
     },
     /// A person is typing, or has stopped. The receiver hears of it.
     Typing {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::marks::{MarkReply, Merged, Pace, Reader};
 use super::{Chat, ChatError, Event, Mark, RoomCreation};
 use crate::model::{
-    Act, ChatId, ChatSettings, ClientId, EntryId, Extras, FileId, MAX_RETENTION_DAYS,
+    Act, Blocked, ChatId, ChatSettings, ClientId, EntryId, Extras, FileId, MAX_RETENTION_DAYS,
     MAX_ROOM_NAME_CHARS, MAX_TOPIC_CHARS, MessageId, Notice, Notify, Origin, Role, Room, RoomId,
     RoomRead, Timestamp, UserId, check_avatar, is_one_line, picture_url, visible_name,
 };
@@ -658,13 +658,14 @@ impl Chat {
     }
 
     /// Tells the others of a room that one of them is typing, or has stopped. Not stored; of a
-    /// large room nobody is told, nor of one who may not write there. Returns whether they were
-    /// told.
+    /// large room nobody is told, nor of one who may not write there; nor are those told whom the
+    /// one who types has blocked, as is given. Returns whether they were told.
     pub fn typing_in_room(
         &self,
         user_id: UserId,
         room_id: RoomId,
         is_typing: bool,
+        but: &Blocked,
     ) -> Result<bool, ChatError> {
         let members = self.store.members_beside(user_id, room_id);
         let members = members.ok_or(RoomRefusal::NoSuchRoom)?;
@@ -674,7 +675,7 @@ impl Chat {
                 room_id,
                 user_id,
                 is_typing,
-                but: &self.store.all_blocked_by(user_id),
+                but,
             });
         }
         Ok(is_told)
@@ -682,7 +683,7 @@ impl Chat {
 
     /// Tells the others of a room that one of them has stopped typing, but for these, who did not
     /// hear that they were. Who is in the room no more is not told of.
-    pub fn typed_in_room(&self, user_id: UserId, room_id: RoomId, but: &[UserId]) {
+    pub fn typed_in_room(&self, user_id: UserId, room_id: RoomId, but: &Blocked) {
         if self.store.members_beside(user_id, room_id).is_some() {
             self.listener.happened(Event::RoomTyping {
                 room_id,

@@ -218,6 +218,26 @@ fn typing_is_told_to_those_who_exist() {
     assert_eq!(diary.0.lock().last().unwrap(), "1 types to 2");
 }
 
+/// For each room in which a socket told that its person types, it kept a list of its own of those
+/// whom that one has blocked, and when another was blocked looked for each of them in all of these:
+/// one person with thousands of them kept everybody waiting for half a minute.
+#[tokio::test]
+async fn whom_a_person_has_blocked_is_one_list_for_all_who_go_by_it() {
+    let (chat, _) = chat();
+    let blocked = || chat.all_blocked_by(user(1));
+    while chat.must_see(user(1), user(2)).is_err() {
+        // They are being made still.
+        tokio::task::yield_now().await;
+    }
+    chat.block(NOW, user(1), user(2), true).await.unwrap();
+    let first = blocked();
+    chat.block(NOW, user(1), user(2), true).await.unwrap();
+    assert!(first.is_unchanged(&blocked()));
+    chat.block(NOW, user(1), user(2), false).await.unwrap();
+    assert!(first.contains(user(2)) && !blocked().contains(user(2)));
+    assert!(!first.is_unchanged(&blocked()));
+}
+
 /// Each arrival and each leaving was a transaction of its own, or three pages of a larger one.
 #[tokio::test]
 async fn who_comes_and_goes_is_written_once_for_all_of_it_and_as_it_is_then() {

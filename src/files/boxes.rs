@@ -96,9 +96,9 @@ pub(super) fn clean_boxes(
     // A picture loses what lies beside its known parts even so; of a film nothing would be left.
     let is_wiped = is_whole || is_picture && !kept.ranges.is_empty();
     if is_wiped && !kept.in_pieces {
-        kept.ranges.sort_unstable();
+        let ranges = merged(kept.ranges);
         for place in level.iter().filter(|place| place.kind == *b"mdat") {
-            wipe_others(file, place.content, place.end, &kept.ranges)?;
+            wipe_others(file, place.content, place.end, &ranges)?;
         }
     }
     for extents in &kept.exif {
@@ -200,18 +200,34 @@ pub(super) fn blank(file: &mut dyn Medium, place: Place) -> Result<(), CleanErro
 
 /// Overwrites so many bytes with nothing.
 pub(super) fn wipe(file: &mut dyn Medium, from: u64, length: u64) -> Result<(), CleanError> {
-    file.seek(SeekFrom::Start(from))?;
-    let zeroes = [0; 16 << 10];
+    const ZEROES: [u8; 16 << 10] = [0; 16 << 10];
+    if length > 0 {
+        file.seek(SeekFrom::Start(from))?;
+    }
     let mut left = length;
     while left > 0 {
-        let count = left.min(zeroes.len() as u64);
-        file.write_all(&zeroes[..count as usize])?;
+        let count = left.min(ZEROES.len() as u64);
+        file.write_all(&ZEROES[..count as usize])?;
         left -= count;
     }
     Ok(())
 }
 
-/// Overwrites of a stretch all that is not in these ranges, which are in order.
+/// Stretches in their order, of which none touches another.
+pub(super) fn merged(mut all: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
+    all.sort_unstable();
+    all.dedup_by(|next, before| {
+        let touches = next.0 <= before.1;
+        if touches {
+            before.1 = before.1.max(next.1);
+        }
+        touches
+    });
+    all
+}
+
+/// Overwrites of a stretch all that is not in these, which are [`merged`]. Those that lie elsewhere
+/// are not looked at: there may be millions of them, and as many stretches as a file has boxes.
 pub(super) fn wipe_others(
     file: &mut dyn Medium,
     from: u64,
@@ -219,12 +235,13 @@ pub(super) fn wipe_others(
     kept: &[(u64, u64)],
 ) -> Result<(), CleanError> {
     let mut at = from;
-    for (start, last) in kept {
-        let start = (*start).clamp(at, end);
-        wipe(file, at, start - at)?;
-        at = (*last).clamp(start, end);
+    let first = kept.partition_point(|(_, last)| *last <= from);
+    let there = kept[first..].iter().take_while(|(start, _)| *start < end);
+    for (start, last) in there {
+        wipe(file, at, start.saturating_sub(at))?;
+        at = (*last).min(end);
     }
-    wipe(file, at, end - at)
+    wipe(file, at, end.saturating_sub(at))
 }
 
 /// Which boxes are kept within one of this kind.

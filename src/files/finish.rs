@@ -13,6 +13,7 @@ use super::kind::{HEAD_BYTES, is_jxl, is_matroska, is_picture_in_boxes, is_tiff,
 use super::matroska::clean_matroska;
 use super::tiff::clean_tiff;
 use super::upload::MAX_PREVIEW_BYTES;
+use super::window::Window;
 use crate::model::{FileId, FileKind};
 use crate::store::{FileContent, Preview};
 
@@ -56,7 +57,7 @@ impl Folder {
         let cleaned = if let Some(clean_there) = cleaner_of(&head) {
             copy_all(part, &copy)?;
             let length = copy.metadata()?.len();
-            Some(clean_there(&mut &copy, length))
+            Some(cleaned_there(clean_there, &mut &copy, length)?)
         } else {
             let mut out = BufWriter::with_capacity(COPY_BYTES, &copy);
             let mut input = BufReader::with_capacity(COPY_BYTES, part);
@@ -87,7 +88,7 @@ impl Folder {
         // It is clean already, so nothing is written.
         let cleaned = if let Some(clean_there) = cleaner_of(&head) {
             let length = whole.metadata()?.len();
-            Some(clean_there(&mut ReadOnly(&whole), length))
+            Some(cleaned_there(clean_there, &mut ReadOnly(&whole), length)?)
         } else {
             let mut input = BufReader::with_capacity(COPY_BYTES, &whole);
             input.seek(SeekFrom::Start(0))?;
@@ -129,6 +130,18 @@ impl Folder {
 /// What overwrites, in a file of so many bytes, all that tells of its maker, and returns width and
 /// height where they are told.
 type Cleaner = fn(&mut dyn Medium, u64) -> Result<Option<Sides>, CleanError>;
+
+/// Cleans a file where it lies. It may be of millions of parts of a few bytes.
+fn cleaned_there(
+    clean_there: Cleaner,
+    medium: &mut dyn Medium,
+    length: u64,
+) -> io::Result<Result<Option<Sides>, CleanError>> {
+    let mut window = Window::new(medium);
+    let cleaned = clean_there(&mut window, length);
+    window.flush()?;
+    Ok(cleaned)
+}
 
 /// Returns what cleans a file that begins so where it lies; `None` where it is copied, or kept.
 fn cleaner_of(head: &[u8]) -> Option<Cleaner> {

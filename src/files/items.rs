@@ -1,10 +1,12 @@
 //! The items of a picture in boxes (ISO 23008-12): those that are seen stay; Exif, XMP and what
 //! else has a media type of its own do not, nor do names.
 
+use std::collections::BTreeMap;
 use std::io::{self, SeekFrom};
 
 use super::boxes::{
-    Kept, Medium, Place, Sides, blank, content, number, places, wipe, wipe_from, wipe_others,
+    Kept, Medium, Place, Sides, blank, content, merged, number, places, wipe, wipe_from,
+    wipe_others,
 };
 use super::clean::CleanError;
 
@@ -71,9 +73,9 @@ pub(super) fn clean_items(
         Some(place) => extents_of(body(place)).ok_or(CleanError::Malformed)?,
         None => return Err(CleanError::Malformed),
     };
-    let (mut in_data, is_formed) = keep_seen(&items, extents, (data, length), kept);
+    let (in_data, is_formed) = keep_seen(&items, extents, (data, length), kept);
     if let Some(data) = data {
-        in_data.sort_unstable();
+        let in_data = merged(in_data);
         wipe_others(file, data.content, data.end, &in_data)?;
         // A picture may lie there alone.
         kept.ranges.extend(in_data);
@@ -98,9 +100,11 @@ fn keep_seen(
     kept: &mut Kept,
 ) -> (Vec<(u64, u64)>, bool) {
     let (mut in_data, mut is_formed) = (Vec::new(), true);
+    // Of items of one number the first counts. There may be tens of thousands.
+    let kinds = items.iter().rev().map(|item| (item.id, item.kind));
+    let kinds: BTreeMap<_, _> = kinds.collect();
     for (id, method, pieces) in extents {
-        let kind = items.iter().find(|item| item.id == id);
-        let kind = kind.and_then(|item| item.kind);
+        let kind = kinds.get(&id).copied().flatten();
         let is_seen = kind.is_some_and(|kind| SEEN.contains(&&kind));
         let (start, end) = match (method, data) {
             (0, _) => (0, length),

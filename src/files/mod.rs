@@ -12,7 +12,7 @@
 //! folder.rs     where the bytes lie
 //! kind.rs, clean.rs, exif.rs, boxes.rs, items.rs, samples.rs, jxl.rs, tiff.rs, mp3.rs,
 //! ogg.rs, flac.rs, script.rs, matroska.rs
-//!               what bytes say of themselves
+//!               what bytes say of themselves; window.rs: reading and writing them bit by bit
 //! ```
 //!
 //! The order in which things reach the disk: the row of an upload, then its bytes; the bytes of a
@@ -45,6 +45,7 @@ mod session;
 mod tiff;
 mod upload;
 mod verbs;
+mod window;
 
 pub use archive::Archive;
 pub use copy::{Copying, FolderLock, Lacking, Spare, copy_files, describe_file, verify_files};

@@ -8,7 +8,7 @@ use std::io::{self, SeekFrom};
 
 use rustc_hash::FxHashSet;
 
-use super::boxes::{Medium, Sides, wipe};
+use super::boxes::{Medium, Sides, merged, wipe};
 use super::clean::CleanError;
 
 /// Directories: more than any picture has pages, smaller pictures, and what is beside them.
@@ -330,19 +330,6 @@ impl Picture<'_> {
         }
         Ok(())
     }
-}
-
-/// Stretches in their order, of which none touches another.
-fn merged(mut all: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
-    all.sort_unstable();
-    all.dedup_by(|next, before| {
-        let touches = next.0 <= before.1;
-        if touches {
-            before.1 = before.1.max(next.1);
-        }
-        touches
-    });
-    all
 }
 
 #[cfg(test)]

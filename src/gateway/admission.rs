@@ -21,6 +21,8 @@ use crate::verbs::Verbs;
 /// 1,000 sockets of one person, as many as sessions of one address: each message to them goes to
 /// every one.
 const MAX_SOCKETS: usize = 1_000;
+/// 1 s: when to try again where too many sockets of one person are being resumed.
+const RESUMING_RETRY_MS: u64 = 1_000;
 
 /// Decides who may chat, and hears them.
 pub struct Inbound {
@@ -43,6 +45,7 @@ impl Inbound {
             expiry,
             outbound,
             recovery,
+            turns: Arc::default(),
         };
         Self {
             door: Arc::new(door),
@@ -149,6 +152,11 @@ impl Admission {
             let refusal = Refusal::new(Code::RateLimited, message);
             return Connecting::Done(Err(refused(&self.door, refusal)));
         }
+        let turn = self.pid.as_ref().map(|_| self.door.turns.begin(user));
+        if let Some(None) = turn {
+            let message = "too many sockets of yours come back at once, try again later";
+            return self.put_off(Refusal::later(message, RESUMING_RETRY_MS));
+        }
         match self.lost(user) {
             None => {
                 if self.pid.is_some() {
@@ -157,7 +165,9 @@ impl Admission {
                 Connecting::Done(Ok(Box::new(start(self.door, self.socket, &caller))))
             }
             Some(lost) => Connecting::Later(Box::pin(async move {
-                Ok(resume(self.door, self.socket, &caller, lost).await)
+                let resumed = resume(self.door, self.socket, &caller, lost).await;
+                drop(turn);
+                Ok(resumed)
             })),
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::recovery::Recovery;
+use super::turns::Turns;
 use super::{Attendance, Expiry, Outbound};
 use crate::contract::Refusal;
 use crate::verbs::Verbs;
@@ -13,6 +14,7 @@ pub(super) struct Door {
     pub(super) expiry: Arc<Expiry>,
     pub(super) outbound: Arc<Outbound>,
     pub(super) recovery: Recovery,
+    pub(super) turns: Arc<Turns>,
 }
 
 impl Door {

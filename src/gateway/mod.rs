@@ -3,7 +3,8 @@
 //! ```text
 //! admission.rs      a CONNECT: the token, the limits, the lost socket that it would resume
 //! recovery.rs       the lost sockets; memory.rs: what is remembered of each
-//! resume.rs         telling the client of one what it missed
+//! resume.rs         telling the client of one what it missed; turns.rs: to how many of a person
+//!                   at once
 //! chat_socket.rs    one socket: its token over time, and its events, which go to
 //!   talk.rs           messages, read marks, typing
 //!   watching.rs       presence
@@ -35,6 +36,7 @@ mod recovery;
 mod reply;
 mod resume;
 mod talk;
+mod turns;
 mod watching;
 
 pub use admission::Inbound;

@@ -24,8 +24,8 @@ use crate::contract::{
 use crate::hub::{Namespace, Prepared};
 use crate::metrics::EventMetrics;
 use crate::model::{
-    Act, ChatId, CursorKeys, EntryId, Members, MembershipChange, MessageId, Notice, Origin, RoomId,
-    UserId,
+    Act, Blocked, ChatId, CursorKeys, EntryId, Members, MembershipChange, MessageId, Notice,
+    Origin, RoomId, UserId,
 };
 
 /// Tells the chat's namespace what happened.
@@ -156,12 +156,12 @@ impl Outbound {
     fn tell_others(
         &self,
         room: RoomId,
-        but: (UserId, &[UserId]),
+        but: (UserId, &Blocked),
         name: &str,
         data: &impl Serialize,
     ) {
         let others = self.present.of(room, MessageId::LAST.into()).into_iter();
-        let others = others.filter(|user| *user != but.0 && !but.1.contains(user));
+        let others = others.filter(|user| *user != but.0 && !but.1.contains(*user));
         let others = others.map(user_group);
         self.namespace
             .to_each(others)

@@ -10,7 +10,9 @@ use crate::contract::{
     FieldError, Fields, MarkedChatRead, MarkedRead, NamedFile, NewMessage, NewRoomMessage, Nothing,
     Refusal, RoomReadUpTo, Text, TypingInRoom, TypingTo, Update, Version, WholeRead, WholeRoomRead,
 };
-use crate::model::{Attachment, ChatId, EntryId, Extras, MessageId, Origin, ReplyTo, UserId};
+use crate::model::{
+    Attachment, Blocked, ChatId, EntryId, Extras, MessageId, Origin, ReplyTo, UserId,
+};
 
 /// In 16 chats may be told at once that one person is typing; with another one, in the first is
 /// told that they have stopped.
@@ -20,7 +22,7 @@ const MAX_TYPING_TO: usize = 16;
 pub(super) struct Typed {
     to: ChatId,
     /// Who of a room did not hear of it: those whom the person had blocked then.
-    but: Box<[UserId]>,
+    but: Blocked,
 }
 
 impl ChatSocket {
@@ -164,11 +166,26 @@ impl ChatSocket {
     }
 
     fn types(&mut self, chat: ChatId, is_typing: bool, reply: Reply) {
+        let typed = Typed {
+            to: chat,
+            but: match chat {
+                ChatId::Person(_) => Blocked::default(),
+                ChatId::Room(_) => self.door.verbs.chat.all_blocked_by(self.user),
+            },
+        };
         let known = self.typing_to.iter().position(|typed| typed.to == chat);
         let known = known.map(|at| self.typing_to.remove(at));
-        let told = self.tell_typing(chat, is_typing);
+        // Whom its person has blocked since hears the end of it, and nothing after that.
+        let known = known.filter(|known| {
+            let is_unchanged = known.but.is_unchanged(&typed.but);
+            if !is_unchanged {
+                self.end_typing(known);
+            }
+            is_unchanged
+        });
+        let told = self.tell_typing(&typed, is_typing);
         match (&told, known) {
-            (Ok(true), _) if is_typing => self.note_typing(chat),
+            (Ok(true), _) if is_typing => self.note_typing(typed),
             (Ok(true), _) => {}
             // Who heard that its person is typing hears the end of it, though no more than that.
             (_, Some(known)) => self.end_typing(&known),
@@ -179,17 +196,12 @@ impl ChatSocket {
 
     /// Notes where this socket has told that its person is typing, so that those there hear of the
     /// end when it is gone.
-    fn note_typing(&mut self, to: ChatId) {
+    fn note_typing(&mut self, typed: Typed) {
         if self.typing_to.len() >= MAX_TYPING_TO {
             let first = self.typing_to.remove(0);
             self.end_typing(&first);
         }
-        let but = match to {
-            ChatId::Person(_) => Vec::new(),
-            ChatId::Room(_) => self.door.verbs.chat.all_blocked_by(self.user),
-        };
-        let but = but.into();
-        self.typing_to.push(Typed { to, but });
+        self.typing_to.push(typed);
     }
 
     /// Tells all who were told that its person is typing that they have stopped.
@@ -215,10 +227,7 @@ impl ChatSocket {
         let chat = &self.door.verbs.chat;
         match typed.to {
             ChatId::Person(receiver) => chat.hears_typing(self.user, receiver),
-            ChatId::Room(_) => {
-                let blocked = chat.all_blocked_by(self.user);
-                blocked.iter().all(|user| typed.but.contains(user))
-            }
+            ChatId::Room(_) => typed.but.is_unchanged(&chat.all_blocked_by(self.user)),
         }
     }
 
@@ -230,11 +239,11 @@ impl ChatSocket {
         }
     }
 
-    fn tell_typing(&self, to: ChatId, is_typing: bool) -> Result<bool, ChatError> {
+    fn tell_typing(&self, typed: &Typed, is_typing: bool) -> Result<bool, ChatError> {
         let chat = &self.door.verbs.chat;
-        match to {
+        match typed.to {
             ChatId::Person(receiver) => chat.typing(self.user, receiver, is_typing),
-            ChatId::Room(room) => chat.typing_in_room(self.user, room, is_typing),
+            ChatId::Room(room) => chat.typing_in_room(self.user, room, is_typing, &typed.but),
         }
     }
 

@@ -12,6 +12,9 @@ use super::broadcast::{Broadcast, Encoded};
 use super::members::Members;
 use super::socket::{Socket, SocketKey};
 
+/// After 16 handlers that were asked whether their sockets may stay others have a turn.
+const REVALIDATED_A_TURN: usize = 16;
+
 /// A fan-out group of a namespace, which Socket.IO calls a room. It exists while a socket is in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Group {
@@ -150,8 +153,16 @@ impl Namespace {
 
 /// Has the handlers of these sockets put them out if they may no longer stay, from a task of its
 /// own.
-pub(super) fn revalidate(sockets: Vec<Socket>) {
-    if !sockets.is_empty() {
-        tokio::spawn(async move { sockets.iter().for_each(Socket::revalidate_now) });
+pub(super) fn revalidate(mut sockets: Vec<Socket>) {
+    // One that waits for its turn already is looked at as all is by then.
+    sockets.retain(Socket::is_newly_due);
+    if sockets.is_empty() {
+        return;
     }
+    tokio::spawn(async move {
+        for some in sockets.chunks(REVALIDATED_A_TURN) {
+            some.iter().for_each(Socket::revalidate_now);
+            tokio::task::yield_now().await;
+        }
+    });
 }

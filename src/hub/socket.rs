@@ -51,6 +51,8 @@ struct Inner {
     takes: AtomicU8,
     /// It left its namespace, or was put out.
     gone: AtomicBool,
+    /// Its handler is to be asked whether it may stay, and waits for that already.
+    is_due: AtomicBool,
 }
 
 impl Socket {
@@ -67,6 +69,7 @@ impl Socket {
             told: AtomicU64::new(0),
             takes: AtomicU8::new(FIRST_VERSION),
             gone: AtomicBool::new(false),
+            is_due: AtomicBool::new(false),
         };
         Self {
             inner: Arc::new(inner),
@@ -329,7 +332,15 @@ impl Socket {
         revalidate(vec![self.clone()]);
     }
 
+    /// Notes that its handler is to be asked whether it may stay; returns whether it was not to be
+    /// before.
+    pub(super) fn is_newly_due(&self) -> bool {
+        !self.inner.is_due.swap(true, Ordering::AcqRel)
+    }
+
     pub(super) fn revalidate_now(&self) {
+        // What happens from here on has it asked once more.
+        self.inner.is_due.swap(false, Ordering::AcqRel);
         if let Some(client) = self.inner.client.upgrade() {
             client.revalidate(self.key());
         }

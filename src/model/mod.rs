@@ -4,6 +4,7 @@
 //! is written in JSON. Everything else of the house may import this module; it imports nothing of
 //! ours.
 
+mod blocked;
 mod changed_message;
 mod contact;
 mod conversation;
@@ -26,6 +27,7 @@ mod time;
 mod user;
 mod username;
 
+pub use blocked::Blocked;
 pub use changed_message::ChangedMessage;
 pub use contact::{Directory, FirstContact};
 pub use conversation::Pair;

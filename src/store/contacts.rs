@@ -5,7 +5,8 @@ use std::sync::Arc;
 use rustc_hash::FxHashSet;
 
 use crate::model::{
-    FirstContact, LoginSession, Members, Notice, Pair, SessionId, Timestamp, User, UserId, Username,
+    Blocked, FirstContact, LoginSession, Members, Notice, Pair, SessionId, Timestamp, User, UserId,
+    Username,
 };
 use crate::store::error::StoreError;
 use crate::store::handle::Store;
@@ -31,8 +32,8 @@ impl Store {
     /// Whom a person has blocked, ascending, after this id; and whether there are more.
     pub fn blocked_by(&self, user: UserId, after: u64, limit: usize) -> (Vec<Arc<User>>, bool) {
         let state = self.intake.data.state.read();
-        let blocked = state.rooms.blocked_by(user).into_iter().flatten();
-        let later = blocked.filter(|peer| peer.get() > after);
+        let blocked = state.rooms.blocked_by(user);
+        let later = blocked.ids().iter().filter(|peer| peer.get() > after);
         let mut users: Vec<_> = later
             .filter_map(|peer| state.people.directory.get(*peer).cloned())
             .take(limit.saturating_add(1))
@@ -42,11 +43,9 @@ impl Store {
         (users, has_more)
     }
 
-    /// Everybody whom a person has blocked, ascending.
-    pub fn all_blocked_by(&self, user: UserId) -> Vec<UserId> {
-        let state = self.intake.data.state.read();
-        let blocked = state.rooms.blocked_by(user).into_iter().flatten();
-        blocked.copied().collect()
+    /// Everybody whom a person has blocked.
+    pub fn all_blocked_by(&self, user: UserId) -> Blocked {
+        self.intake.data.state.read().rooms.blocked_by(user)
     }
 
     /// Returns whether two people share a conversation or a room.

@@ -1,8 +1,6 @@
 //! Rooms as they are to be: what a transaction changes, upon what is on its way to the disk, upon
 //! what is on disk. One room and one member are looked for at a time.
 
-use std::collections::BTreeSet;
-
 use crate::model::{ChatSettings, EntryId, RoomId, UserId};
 use crate::store::sealed::{put, seal_under};
 use crate::store::state::State;
@@ -88,8 +86,7 @@ impl<'a> RoomView<'a> {
 
     /// How many people a person has blocked, those of a moment ago not counted.
     pub(crate) fn blocked_count(self, user: UserId) -> usize {
-        let blocked = self.state.rooms.blocked_by(user);
-        blocked.map_or(0, BTreeSet::len)
+        self.state.rooms.blocked_by(user).ids().len()
     }
 
     /// Returns whether two people are in one room.

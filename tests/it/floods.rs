@@ -82,6 +82,42 @@ async fn connects_of_one_person_are_counted_and_nobody_elses() {
     assert!(joins(&server, &bob).await.is_some());
 }
 
+/// One client that came back fifty times a second, to be told the same megabytes each time, took a
+/// processor from everybody else.
+#[tokio::test]
+async fn a_client_that_comes_back_counts_by_what_it_is_told() {
+    let server = limited(&["connections=1/h:20"]).await;
+    let (ada, bob) = server.two_people().await;
+    let mut first = session(&server).await;
+    let token = &*ada.token;
+    first.say(&format!("40{}", json!({"token": token}))).await;
+    let welcome = first.text().await;
+    let welcome: Value = serde_json::from_str(welcome.strip_prefix("40").unwrap()).unwrap();
+    let auth = json!({"token": token, "pid": welcome["pid"]});
+    let goes_on = async || {
+        let mut wire = session(&server).await;
+        wire.say(&format!("40{auth}")).await;
+        wire.text_or_end().await.is_some()
+    };
+    for _ in 0..3 {
+        assert!(goes_on().await, "to be told nothing");
+    }
+    let mut his = server.connect(&bob).await;
+    for number in 0..600 {
+        let message = json!({"receiver_id": ada.id, "content": "hi"});
+        his.call(number, "send_message", message).await;
+    }
+    let mut times = 0;
+    while goes_on().await {
+        times += 1;
+        assert!(
+            times < 4,
+            "600 messages count as much as 6 others, and more"
+        );
+    }
+    assert!(times > 0);
+}
+
 #[tokio::test]
 async fn every_event_of_a_person_is_counted_the_unknown_and_the_unreadable_too() {
     let server = limited(&["requests=1/h:3", "messages=1/h:1", "typing=off"]).await;

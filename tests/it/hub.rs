@@ -45,11 +45,16 @@ impl SocketHandler for Echo {
         self.0.emit("refused", event.args);
     }
 
+    fn revalidate(&mut self) {
+        self.0.emit("asked", &("x",));
+    }
+
     fn disconnected(&mut self, _: DisconnectReason) {}
 }
 
 struct Server {
     remote: Remote,
+    namespace: Namespace,
     pool: Pool,
     gate: Arc<Semaphore>,
 }
@@ -64,7 +69,8 @@ impl Server {
             ..IoConfig::default()
         };
         let handler = Echoes(Arc::clone(&gate));
-        let io = Io::new(config, vec![(Namespace::new("/"), Arc::new(handler))]);
+        let namespace = Namespace::new("/");
+        let io = Io::new(config, vec![(namespace.clone(), Arc::new(handler))]);
         let engine = Engine::new(engine_config(25_000, 20_000), Arc::new(io.clone()));
         let remote = serve(Fixture {
             port: 3000,
@@ -73,7 +79,12 @@ impl Server {
             handshake_delay: Duration::ZERO,
         })
         .await;
-        Self { remote, pool, gate }
+        Self {
+            remote,
+            namespace,
+            pool,
+            gate,
+        }
     }
 
     /// A session without a socket.
@@ -263,4 +274,20 @@ async fn a_session_whose_connects_are_all_refused_is_ended_and_told_why_before()
             .await;
     }
     ends(wire).await;
+}
+
+/// One who blocked and unblocked somebody in turn had each of their thousand sockets asked as often
+/// whether it may stay, and nobody else had a turn until all had answered.
+#[tokio::test]
+async fn a_socket_that_waits_to_be_asked_is_asked_once_however_often_that_is_wanted() {
+    let server = Server::start(1 << 20, 1, LONG).await;
+    let mut wire = server.socket().await;
+    for _ in 0..2 {
+        for _ in 0..100 {
+            server.namespace.revalidate_all();
+        }
+        assert_eq!(wire.text().await, r#"42["asked","x"]"#);
+        wire.say(r#"42["e"]"#).await;
+        assert_eq!(wire.text().await, r#"42["e"]"#, "it was asked once");
+    }
 }

@@ -364,3 +364,73 @@ fn a_picture_of_more_pieces_than_any_has_is_malformed() {
     let (_, size) = cleaned(&file, true);
     assert!(matches!(size, Err(CleanError::Malformed)));
 }
+
+/// A medium that counts how often it is asked.
+struct Asked(Cursor<Vec<u8>>, usize);
+
+impl Read for Asked {
+    fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
+        self.1 += 1;
+        self.0.read(bytes)
+    }
+}
+
+impl Write for Asked {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.1 += 1;
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Seek for Asked {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        self.1 += 1;
+        self.0.seek(to)
+    }
+}
+
+/// A film of 2 MB with a thousand boxes for pieces and a hundred thousand pieces kept a thread busy
+/// for minutes, and one of 20 MB for days: each box had every piece looked at, wherever that lay.
+#[test]
+fn of_many_pieces_those_are_looked_at_that_lie_in_a_box() {
+    let pieces = (0..10_000).map(|piece| (1_000 + piece * 8, 1_004 + piece * 8));
+    let kept = merged(pieces.collect());
+    let mut medium = Asked(Cursor::new(vec![1; 100_000]), 0);
+    for from in 0..900 {
+        wipe_others(&mut medium, from, from, &kept).unwrap();
+        wipe_others(&mut medium, 1_000 + from * 8, 1_004 + from * 8, &kept).unwrap();
+    }
+    assert_eq!(medium.1, 0, "nothing is there to be overwritten");
+    wipe_others(&mut medium, 990, 1_030, &kept).unwrap();
+    assert_eq!(medium.1, 5 * 2, "before the first, and behind each");
+    let bytes = &medium.0.get_ref()[988..1_032];
+    let is_kept = |at: &usize| *at < 990 || *at >= 1_030 || *at >= 1_000 && at % 8 < 4;
+    let expected: Vec<u8> = (988..1_032).map(|at| u8::from(is_kept(&at))).collect();
+    assert_eq!(bytes, expected);
+}
+
+#[test]
+fn pieces_that_overlap_or_reach_over_the_ends_of_a_box_are_kept() {
+    for (pieces, expected) in [
+        (&[][..], "....xxxxxxxx"),
+        (&[(0, 20)], "............"),
+        (&[(4, 6), (5, 7)], ".......xxxxx"),
+        (&[(0, 5), (11, 90)], ".....xxxxxx."),
+        (&[(6, 6), (8, 9)], "....xxxx.xxx"),
+        (&[(90, 99), (2, 3)], "....xxxxxxxx"),
+    ] {
+        let kept = merged(pieces.to_vec());
+        let mut medium = Cursor::new(b"............".to_vec());
+        wipe_others(&mut medium, 4, 12, &kept).unwrap();
+        let shown: String = medium
+            .get_ref()
+            .iter()
+            .map(|byte| if *byte == 0 { 'x' } else { '.' })
+            .collect();
+        assert_eq!(shown, expected, "{pieces:?}");
+    }
+}

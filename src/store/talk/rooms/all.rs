@@ -9,7 +9,7 @@ use super::applying::RoomTable;
 use super::changes::{RoomChanges, RoomRow};
 use super::head::{RoomHead, RoomState};
 use super::member::{Person, RoomMember};
-use crate::model::{ChatSettings, EntryId, Notify, RoomId, RoomKind, UserId};
+use crate::model::{Blocked, ChatSettings, EntryId, Notify, RoomId, RoomKind, UserId};
 use crate::store::sealed::{Rest, unseal_under};
 
 /// All that is on disk of rooms.
@@ -21,7 +21,7 @@ pub(crate) struct Rooms {
     own: FxHashMap<UserId, EntryId>,
     settings: FxHashMap<(UserId, UserId), ChatSettings>,
     /// Whom each person has blocked.
-    blocks: FxHashMap<UserId, BTreeSet<UserId>>,
+    blocks: FxHashMap<UserId, Blocked>,
     /// Those that anybody may find and join, each with its name in lower case.
     open: BTreeMap<RoomId, Box<str>>,
     /// Those of which something is still to be erased.
@@ -163,19 +163,19 @@ impl Rooms {
     }
 
     /// Whom each person has blocked.
-    pub(crate) fn all_blocks(&self) -> &FxHashMap<UserId, BTreeSet<UserId>> {
+    pub(crate) fn all_blocks(&self) -> &FxHashMap<UserId, Blocked> {
         &self.blocks
     }
 
     /// Whom a person has blocked.
-    pub(crate) fn blocked_by(&self, user: UserId) -> Option<&BTreeSet<UserId>> {
-        self.blocks.get(&user)
+    pub(crate) fn blocked_by(&self, user: UserId) -> Blocked {
+        self.blocks.get(&user).cloned().unwrap_or_default()
     }
 
     /// Returns whether a person has blocked another.
     pub(crate) fn blocks(&self, user: UserId, peer: UserId) -> bool {
         let blocked = self.blocks.get(&user);
-        blocked.is_some_and(|blocked| blocked.contains(&peer))
+        blocked.is_some_and(|blocked| blocked.contains(peer))
     }
 
     /// Returns whether two people are in one room.
@@ -197,7 +197,7 @@ impl Rooms {
         let settings = self.settings.keys();
         let settings = settings.map(|(user, peer)| RoomRow::Settings(*user, *peer));
         let blocks = self.blocks.iter().flat_map(|(user, blocked)| {
-            let blocked = blocked.iter();
+            let blocked = blocked.ids().iter();
             blocked.map(|peer| RoomRow::Settings(*user, *peer))
         });
         let rows = rooms.chain(people).chain(settings);
@@ -313,13 +313,10 @@ impl RoomTable for Rooms {
     }
 
     fn set_block(&mut self, user: UserId, peer: UserId, blocked: bool) {
-        if blocked {
-            self.blocks.entry(user).or_default().insert(peer);
-        } else if let Some(theirs) = self.blocks.get_mut(&user) {
-            theirs.remove(&peer);
-            if theirs.is_empty() {
-                self.blocks.remove(&user);
-            }
+        let theirs = self.blocks.entry(user).or_default();
+        theirs.set(peer, blocked);
+        if theirs.ids().is_empty() {
+            self.blocks.remove(&user);
         }
     }
 }
