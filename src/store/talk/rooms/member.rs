@@ -146,6 +146,12 @@ impl Person {
         }
     }
 
+    /// Returns whether all times that have ended are known: none of them was given up for a newer
+    /// one.
+    pub(crate) fn knows_all_stays(&self) -> bool {
+        self.stays.len() < MAX_STAYS
+    }
+
     /// Returns the room of the time that was given up last for a newer one.
     pub(crate) fn forgotten(&self) -> Option<RoomId> {
         self.forgotten
