@@ -35,6 +35,7 @@ use crate::store::talk::client_ids::{CLIENT_ID_LIFETIME_MS, ClientIds};
 use crate::store::talk::conversation::{Conversation, Decision, Refusal, notice_of};
 use crate::store::talk::quoting::quote;
 use crate::store::talk::refusal::TalkRefusal;
+use crate::store::talk::rooms::RoomHead;
 
 /// The log as a transaction sees it: what it is about to append, what is being committed, the end
 /// of the log in memory, and the table, in a read transaction that begins with the first entry
@@ -758,6 +759,12 @@ impl<'a> Staging<'a> {
         act: &Act,
     ) -> Result<Outcome, ReadError> {
         if let Act::Erased { .. } = earlier.entry.act {
+            return Err(TalkRefusal::NoSuchMessage.into());
+        }
+        // All of an erased room is gone, whatever of it is still to be erased.
+        if let Members::Room(room) = earlier.members
+            && self.rooms().head(room).is_none_or(RoomHead::is_gone)
+        {
             return Err(TalkRefusal::NoSuchMessage.into());
         }
         let named;
