@@ -122,3 +122,49 @@ async fn a_socket_that_is_recovered_hears_who_is_shown_otherwise_over_a_restart_
     assert_eq!(his.event().await, expected);
     server.stop().await;
 }
+
+/// Who deletes their account leaves all rooms by that, so those who met them in rooms alone went on
+/// seeing the name and the picture that they had had.
+#[tokio::test]
+async fn those_who_met_somebody_in_rooms_alone_hear_that_they_are_gone_live_and_caught_up() {
+    let server = TestServer::start().await;
+    let _admin = server.admin().await;
+    let (ada, bob) = server.two_people().await;
+    let carl = server.register("carl").await;
+    let body = json!({"name": "Ops", "member_ids": [ada.id, bob.id]}).to_string();
+    let made = server
+        .send("POST", "/api/rooms", Some(&carl.token), &body)
+        .await;
+    let room = made.json()["data"]["id"].clone();
+    let (mut his, welcome) = connect(&server, &bob, json!({"v": 2})).await;
+    let mut carls = server.connect_second(&carl).await;
+    let message = json!({"room_id": room, "content": "hi"});
+    let (ack, _) = carls.call(1, "send_message", message).await;
+    assert_eq!(ack["success"], true, "{ack}");
+    let event = his.event().await;
+    assert_eq!(event[0], "room_message");
+    let offset = event[2].clone();
+    drop(his);
+
+    let body = json!({"current_password": "password1"}).to_string();
+    let left = server
+        .send("DELETE", "/api/auth/me", Some(&ada.token), &body)
+        .await;
+    assert!(left.status.is_success(), "{}", left.body);
+    let name = format!("deleted-{}", ada.id);
+    let expected =
+        json!({"user_id": ada.id, "username": name, "name": name, "avatar": null, "deleted": true});
+    let told = loop {
+        let mut event = carls.event().await;
+        if event[0] == "user_changed" {
+            break event[1].take();
+        }
+    };
+    assert_eq!(told, expected);
+    let kept = json!({"v": 2, "pid": welcome["pid"], "offset": offset});
+    let (mut his, again) = connect(&server, &bob, kept).await;
+    assert_eq!(again["pid"], welcome["pid"], "it is recovered");
+    assert_eq!(his.event().await[1]["change"], "left");
+    assert_eq!(his.event().await, json!(["user_changed", expected]));
+    server.stop().await;
+}

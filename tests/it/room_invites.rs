@@ -194,6 +194,43 @@ async fn invites_do_not_outlive_the_right_of_their_maker() {
 
 /// An admin whom the owner had taken out of a closed room came back by an invite of their own,
 /// which the owner could neither see nor take away.
+/// One whose maker was an admin of the room again led there again, unless somebody had made another
+/// invite meanwhile.
+#[tokio::test]
+async fn an_invite_that_has_ended_does_not_come_back_with_the_right_of_its_maker() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let (ada, bob) = server.two_people().await;
+    let room = room_of(&server, &[&ada, &bob], json!({})).await;
+    let member = format!("/api/rooms/{room}/members/{}", bob.id);
+    let role = async |role: &str| {
+        ask(&server, &ada, "PUT", &member, json!({"role": role})).await;
+    };
+    let leads = async |code: &str| look(&server, code).await["success"] == true;
+    for ended_by in ["role", "removal", "account"] {
+        role("admin").await;
+        let code = invite(&server, &bob, room, json!({})).await;
+        // An owner is an admin, too.
+        role("owner").await;
+        role("admin").await;
+        assert!(leads(&code).await);
+        let account = format!("/api/admin/users/{}", bob.id);
+        match ended_by {
+            "role" => role("member").await,
+            "removal" => drop(ask(&server, &ada, "DELETE", &member, Value::Null).await),
+            _ => {
+                for disabled in [true, false] {
+                    let change = json!({"disabled": disabled});
+                    ask(&server, &admin, "PATCH", &account, change).await;
+                }
+            }
+        }
+        role("admin").await;
+        assert!(!leads(&code).await, "{ended_by}");
+    }
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn who_is_taken_out_of_a_room_does_not_come_back_by_an_invite_of_their_own() {
     let server = TestServer::start().await;

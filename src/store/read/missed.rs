@@ -28,7 +28,8 @@ const MAX_MISSED_BYTES: usize = 4 << 20;
 /// The changes that a person missed.
 #[derive(Debug)]
 pub struct Missed {
-    /// The changes, oldest first; `None` where there are more than [`MAX_MISSED`].
+    /// The changes, oldest first; `None` where there are more than [`MAX_MISSED`], or the person
+    /// left more rooms than is known.
     pub page: Option<Page<Notice>>,
     /// The newest entry there was when this was asked.
     pub newest: u64,
@@ -135,10 +136,19 @@ impl Snapshot<'_> {
         let Some(mut found) = found else {
             return Ok(too_many(0));
         };
-        let (own, parts) = {
+        let (own, parts, knows_all) = {
             let state = self.state();
-            (state.rooms.own(user), parts_of(&state, user, from))
+            let person = state.rooms.person(user);
+            let knows_all = person.is_none_or(|person| person.knows_stays_from(from));
+            (
+                state.rooms.own(user),
+                parts_of(&state, user, from),
+                knows_all,
+            )
         };
+        if !knows_all {
+            return Ok(too_many(0));
+        }
         let log = self.log();
         let left = MAX_MISSED - found.len();
         let own = walk(&log, own, (from, newest), left, Wanted::All)?;

@@ -34,7 +34,7 @@ impl Snapshot<'_> {
             peers.extend(picked);
             Ok(())
         })?;
-        for room in self.rooms_of(user) {
+        for room in self.rooms_with(user) {
             let (mut after, mut is_more) = (0, true);
             while is_more && peers.len() < MAX_PEERS {
                 let state = self.state();
@@ -84,10 +84,7 @@ impl Snapshot<'_> {
             let shares_chat = |id: &&UserId| {
                 let pair = Pair::new(user, **id);
                 pair.is_some_and(|pair| state.conversation_id(pair).is_some())
-                    || (**id != user)
-                        && rooms
-                            .iter()
-                            .any(|room| state.rooms.member(*room, **id).is_some())
+                    || (**id != user) && (rooms.iter()).any(|room| is_shown_in(&state, *room, **id))
             };
             let peers = some.iter().filter(shares_chat);
             profiles.extend(peers.filter_map(|id| state.people.directory.get(*id).cloned()));
@@ -100,4 +97,31 @@ impl Snapshot<'_> {
         let person = state.rooms.person(user);
         person.map_or(Vec::new(), |person| person.rooms.clone())
     }
+
+    /// Returns the rooms in which a person is shown: those that they are in; and of one who is
+    /// gone, who left all of them by that, the last that they were in.
+    fn rooms_with(&self, user: UserId) -> Vec<RoomId> {
+        if !is_gone(&self.state(), user) {
+            return self.rooms_of(user);
+        }
+        let state = self.state();
+        let left = state.rooms.person(user).into_iter();
+        let left = left.flat_map(|person| &person.stays);
+        let rooms: FxHashSet<_> = left.map(|stay| stay.room).collect();
+        rooms.into_iter().collect()
+    }
+}
+
+fn is_gone(state: &State, user: UserId) -> bool {
+    let account = state.people.directory.get(user);
+    account.is_some_and(|account| account.deleted)
+}
+
+/// Returns whether a person is in a room, or is gone and was there before.
+fn is_shown_in(state: &State, room: RoomId, user: UserId) -> bool {
+    let was_in = || {
+        let person = state.rooms.person(user);
+        person.is_some_and(|person| person.stays_in(room).next().is_some())
+    };
+    state.rooms.member(room, user).is_some() || is_gone(state, user) && was_in()
 }

@@ -8,7 +8,7 @@ use super::snapshot::{Snapshot, SnapshotLog};
 use crate::model::{Emoji, Extras, MessageId, Reactors, UserId};
 use crate::store::error::{ReadError, StoreError};
 use crate::store::tables::REACTIONS;
-use crate::store::talk::reactions::{self, rows_of};
+use crate::store::talk::reactions::{self, Own, rows_of};
 
 /// 4,096 people are gone through for one page, of whom few may have put the emoji that is asked
 /// for.
@@ -74,34 +74,91 @@ impl Snapshot<'_> {
     ) -> Result<ReactorsPage, ReadError> {
         self.room_message(user, message)?;
         let log = self.log();
-        let (first, mut skipped) = (after / EMOJI_A_PERSON, after % EMOJI_A_PERSON);
-        let rows = log.reactions()?.range(rows_of(message, first));
-        let mut page = ReactorsPage {
-            rows: Vec::new(),
-            next_after: None,
-        };
-        for (seen, row) in rows.map_err(StoreError::from)?.enumerate() {
+        let rows = log
+            .reactions()?
+            .range(rows_of(message, after / EMOJI_A_PERSON));
+        let rows = rows.map_err(StoreError::from)?.map(|row| {
             let (key, sealed) = row.map_err(StoreError::from)?;
             let key = key.value();
             let reactor = UserId::new(key.1).map_err(|_| StoreError::Damaged {
                 table: "reactions",
                 key: key.0,
             })?;
-            let skips = if key.1 == first { skipped } else { 0 };
-            skipped = 0;
-            let own = reactions::decode(key, sealed.value())?;
-            for (number, own) in (0..).zip(own) {
-                let is_wanted = emoji.is_none_or(|emoji| Emoji::is_same(emoji.as_str(), &own));
-                if number < skips || !is_wanted {
-                    continue;
-                }
-                if page.rows.len() == limit || seen == PEOPLE_A_PAGE {
-                    page.next_after = Some(key.1 * EMOJI_A_PERSON + number);
-                    return Ok(page);
-                }
+            Ok((reactor, reactions::decode(key, sealed.value())?))
+        });
+        page_of(rows, emoji, after, limit)
+    }
+}
+
+/// Returns the page of these people's emoji that begins at this place; of one emoji alone, where
+/// that is given.
+fn page_of(
+    rows: impl Iterator<Item = Result<(UserId, Own), ReadError>>,
+    emoji: Option<&Emoji>,
+    after: u64,
+    limit: usize,
+) -> Result<ReactorsPage, ReadError> {
+    let mut page = ReactorsPage {
+        rows: Vec::new(),
+        next_after: None,
+    };
+    for (seen, row) in rows.enumerate() {
+        let (reactor, own) = row?;
+        for (place, own) in (reactor.get() * EMOJI_A_PERSON..).zip(own) {
+            if place < after {
+                continue;
+            }
+            let is_wanted = emoji.is_none_or(|emoji| Emoji::is_same(emoji.as_str(), &own));
+            if seen == PEOPLE_A_PAGE || is_wanted && page.rows.len() == limit {
+                page.next_after = Some(place);
+                return Ok(page);
+            }
+            if is_wanted {
                 page.rows.push((reactor, own));
             }
         }
-        Ok(page)
+    }
+    Ok(page)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EVERYBODY: u64 = 10_000;
+
+    /// Who of a crowd put this emoji on a message, of whom only the last put the second one; and
+    /// how many people were gone through for each page.
+    fn reactors(emoji: &str) -> (Vec<u64>, Vec<usize>) {
+        let emoji = Emoji::new(emoji).unwrap();
+        let (mut found, mut gone_through, mut after) = (Vec::new(), Vec::new(), 0);
+        loop {
+            let mut count = 0;
+            let rows = (after / EMOJI_A_PERSON).max(1)..=EVERYBODY;
+            let rows = rows.map(|number| {
+                count += 1;
+                let all = ["\u{1f44d}", "\u{1f389}"];
+                let own = &all[..1 + usize::from(number == EVERYBODY)];
+                let own = own.iter().map(|own| Arc::from(*own)).collect();
+                Ok((UserId::new(number).unwrap(), own))
+            });
+            let page = page_of(rows, Some(&emoji), after, 5_000).unwrap();
+            found.extend(page.rows.iter().map(|(user, _)| user.get()));
+            gone_through.push(count);
+            match page.next_after {
+                Some(next) => after = next,
+                None => return (found, gone_through),
+            }
+        }
+    }
+
+    /// For an emoji that few had put all people were gone through for one page.
+    #[test]
+    fn so_many_people_are_gone_through_for_a_page_whatever_they_put() {
+        let everybody: Vec<_> = (1..=EVERYBODY).collect();
+        let pages = vec![PEOPLE_A_PAGE + 1, PEOPLE_A_PAGE + 1, 1_808];
+        assert_eq!(reactors("\u{1f44d}"), (everybody, pages.clone()));
+        assert_eq!(reactors("\u{1f389}"), (vec![EVERYBODY], pages.clone()));
+        assert_eq!(reactors("\u{1f44e}"), (vec![], pages));
     }
 }

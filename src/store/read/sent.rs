@@ -11,6 +11,8 @@ use crate::store::error::{ReadError, StoreError};
 use crate::store::log::blocks::{Log, decode};
 use crate::store::log::chain::{ReadLog, newest_older};
 use crate::store::log::record::{Author, Record};
+use crate::store::state::State;
+use crate::store::talk::rooms::RoomHead;
 
 /// 256 messages of a chat are looked at in one query, and erased in one go.
 const LOOKED_AT: usize = 256;
@@ -127,15 +129,7 @@ impl Snapshot<'_> {
             },
         )?;
         let state = self.state();
-        let person = state.rooms.person(user).into_iter();
-        let rooms = person.flat_map(|person| {
-            let left = person.stays.iter().map(|stay| stay.room);
-            person.rooms.iter().copied().chain(left)
-        });
-        let mut rooms: Vec<_> = rooms.collect();
-        rooms.sort_unstable();
-        rooms.dedup();
-        chats.extend(rooms.into_iter().filter_map(|room| {
+        chats.extend(rooms_with(&state, user).into_iter().filter_map(|room| {
             let from = state.rooms.head(room)?.newest()?;
             Some(SentIn {
                 pair: None,
@@ -341,4 +335,20 @@ impl Snapshot<'_> {
         let rest = next.map(|from| SentIn { from, ..chat });
         Ok((found, rest))
     }
+}
+
+/// Returns the rooms in which a person may have sent something.
+fn rooms_with(state: &State, user: UserId) -> Vec<RoomId> {
+    let Some(person) = state.rooms.person(user) else {
+        return Vec::new();
+    };
+    if !person.knows_all_stays() {
+        // It may have been in any other one, too, before those that are known.
+        return state.rooms.heads_after(0).map(RoomHead::id).collect();
+    }
+    let left = person.stays.iter().map(|stay| stay.room);
+    let mut rooms: Vec<_> = person.rooms.iter().copied().chain(left).collect();
+    rooms.sort_unstable();
+    rooms.dedup();
+    rooms
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::fixture::judging;
-use super::{Open, message, new_user, user};
-use crate::model::{Timestamp, Username, Whom};
+use super::{Open, message, new_user, ops, user};
+use crate::model::{MessageId, RoomId, Timestamp, Username, Whom};
 use crate::store::maintain;
 use crate::store::*;
 
@@ -158,5 +158,83 @@ fn an_apps_account_comes_again_under_its_id_and_a_person_of_this_server_never() 
         open.apply(NOW, whom),
         Err(StoreError::People(PeopleRefusal::MadeHere))
     ));
+    open.close();
+}
+
+/// Returns what the second account said and is there still, as it is exported.
+fn said(open: &Open) -> Vec<MessageId> {
+    let mut said = Vec::new();
+    for chat in open.read(|snapshot| snapshot.chats_of(user(2))) {
+        let mut next = Some(chat);
+        while let Some(chat) = next {
+            let (texts, rest) = open.read(|snapshot| snapshot.texts_by(user(2), chat));
+            said.extend(texts.iter().map(|text| text.id));
+            next = rest;
+        }
+    }
+    said.sort_unstable();
+    said
+}
+
+/// Of more than 64 rooms those that were left first kept what was said there, and an export had
+/// nothing of it.
+#[test]
+fn what_somebody_said_is_found_in_however_many_rooms_they_left() {
+    const ROOMS: u64 = 70;
+    let folder = tempfile::tempdir().unwrap();
+    let location = Location::File(folder.path().join("chatd.redb"));
+    let open = Open::at(&location).unwrap().with_users(3);
+    let act = |by, what| {
+        let by = Some(user(by));
+        open.apply(NOW, Change::Room(RoomAct { by, what })).unwrap();
+    };
+    let mut right = vec![open.send(2, 1, "said").id];
+    for number in 1..=ROOMS {
+        let members = vec![user(2), user(3)];
+        let (room, most) = (ops(), 100);
+        act(
+            1,
+            RoomCommand::Create {
+                room,
+                members,
+                most,
+            },
+        );
+        let room = RoomId::new(number).unwrap();
+        for by in [2, 3] {
+            let talk = Talk::send_to_room(user(by), room, "said".into(), None);
+            let told = open.apply(NOW, Change::Talk(talk)).unwrap();
+            let Committed::Talk(Outcome::Entry(notice)) = told else {
+                panic!("{told:?}");
+            };
+            right.extend((by == 2).then_some(MessageId::from(notice.entry.id)));
+        }
+        if number <= 3 {
+            act(2, RoomCommand::Leave { room });
+        }
+    }
+    assert_eq!(said(&open), right);
+    // All other rooms are left by this.
+    open.apply(NOW, leaving(2, true)).unwrap();
+    assert_eq!(said(&open), right);
+    open.close();
+
+    let open = Open::at(&location).unwrap();
+    assert_eq!(said(&open), right);
+    for chat in open.read(|snapshot| snapshot.erasable_chats_of(user(2))) {
+        open.erase_in(chat, Some(2), None, NOW);
+    }
+    assert_eq!(said(&open), []);
+    for number in 1..=ROOMS {
+        let query = HistoryQuery {
+            before: None,
+            after: None,
+            limit: 10,
+        };
+        let room = RoomId::new(number).unwrap();
+        let page = open.read(|snapshot| snapshot.room_history(user(3), room, query));
+        let senders: Vec<_> = page.rows.iter().map(|row| row.sender_id).collect();
+        assert_eq!(senders, [user(3)], "room {number}");
+    }
     open.close();
 }

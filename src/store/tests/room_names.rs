@@ -9,7 +9,9 @@ use redb::Database;
 
 use super::fixture::judging;
 use super::*;
-use crate::model::{Act, EntryId, Members, Notice, Role, RoomHistory, RoomId, RoomKind, RoomPost};
+use crate::model::{
+    Act, ClientId, EntryId, Members, Notice, Role, RoomHistory, RoomId, RoomKind, RoomPost,
+};
 use crate::store::log::blocks;
 use crate::store::log::record::Record;
 use crate::store::tables::LOG;
@@ -338,6 +340,29 @@ fn an_owner_is_the_last_who_is_taken_out_of_a_room_that_they_erase() {
         .collect();
     assert_eq!(out.len(), AT_ONCE);
     assert_eq!(out.last(), Some(&(user(1), Role::Owner)));
+    open.close();
+}
+
+/// Until the last of the room was erased, what was said there was told once more to who sent it
+/// again.
+#[test]
+fn what_is_sent_again_to_a_room_that_was_erased_is_gone_at_once() {
+    let open = Open::memory().with_users(2);
+    create(&open, "Ops", "", 2..=2);
+    let again = || {
+        let client_id = Some(ClientId::new("once").unwrap());
+        let talk = Talk::send_to_room(user(2), room(), "said".into(), client_id);
+        open.apply(NOW, Change::Talk(talk))
+    };
+    for _ in 0..2 {
+        assert!(again().is_ok());
+    }
+    act(&open, Some(1), RoomCommand::Erase { room: room() }).unwrap();
+    assert_eq!(open.store.rooms_to_erase(), [room()], "the message is left");
+    assert!(matches!(
+        again(),
+        Err(StoreError::Talk(TalkRefusal::NoSuchMessage))
+    ));
     open.close();
 }
 

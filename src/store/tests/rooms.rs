@@ -1072,3 +1072,34 @@ fn members_of_a_room_hear_how_one_of_them_is_shown_and_who_has_left_does_not() {
     }
     open.close();
 }
+
+/// The rooms that somebody left first stayed theirs on a device that caught up.
+#[test]
+fn who_missed_that_they_left_more_rooms_than_are_known_reads_afresh() {
+    let open = Open::memory().with_users(2);
+    let act = |by: u64, what: RoomCommand| {
+        let by = Some(user(by));
+        open.apply(0, Change::Room(RoomAct { by, what })).unwrap();
+    };
+    for _ in 0..66 {
+        let (room, members, most) = (super::fixture::ops(), vec![user(2)], 100);
+        let what = RoomCommand::Create {
+            room,
+            members,
+            most,
+        };
+        act(1, what);
+    }
+    // Each room brought three entries, and each is left by one more.
+    let missed = |from| {
+        let missed = open.read(|snapshot| snapshot.missed_of_all(user(2), from, 1_000, 1_000));
+        missed.page.map(|page| page.rows.len())
+    };
+    for number in 1..=66 {
+        act(2, RoomCommand::Leave { room: room(number) });
+        let left = (number < 64).then_some(number as usize);
+        assert_eq!(missed(199), left, "after {number}");
+    }
+    assert_eq!(missed(202), Some(63), "those that are known");
+    open.close();
+}

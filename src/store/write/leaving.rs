@@ -23,6 +23,7 @@ impl Staging<'_> {
     ) -> Result<Committed, ReadError> {
         let user = self.people().delete_user(now, leaving)?;
         let notices = self.leave_rooms(now, leaving.user)?;
+        self.revoke_void_invites(|invite| invite.by.account() == Some(leaving.user));
         Ok(Committed::Accompanied {
             committed: Box::new(Committed::User(user)),
             notices,

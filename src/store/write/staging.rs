@@ -15,7 +15,7 @@ use redb::{Database, ReadTransaction, ReadableDatabase};
 use super::changing::{Changing, Standing, talk_as_known};
 use crate::model::{
     Act, Attachment, ClientId, ConversationId, Entry, EntryId, Extras, FirstContact, Members,
-    MessageId, Notice, Pair, Role, RoomHistory, Stream, Timestamp, UserId, names_of,
+    MessageId, Notice, Pair, Role, RoomHistory, Stream, Timestamp, User, UserId, names_of,
 };
 use crate::store::change::{Address, Change, Committed, Outcome, Talk};
 use crate::store::error::{ReadError, StoreError};
@@ -25,7 +25,8 @@ use crate::store::log::chain::ReadLog;
 use crate::store::log::entries::Entries;
 use crate::store::log::record::Record;
 use crate::store::log::tail::Tail;
-use crate::store::people::accounts::NewUser;
+use crate::store::people::accounts::{NewUser, UserChange};
+use crate::store::people::invites::Invite;
 use crate::store::people::refusal::{InviteRefusal, PeopleRefusal};
 use crate::store::people::staging::{StagedPeople, StagingPeople};
 use crate::store::room_act::RoomDone;
@@ -35,6 +36,7 @@ use crate::store::talk::client_ids::{CLIENT_ID_LIFETIME_MS, ClientIds};
 use crate::store::talk::conversation::{Conversation, Decision, Refusal, notice_of};
 use crate::store::talk::quoting::quote;
 use crate::store::talk::refusal::TalkRefusal;
+use crate::store::talk::rooms::RoomHead;
 
 /// The log as a transaction sees it: what it is about to append, what is being committed, the end
 /// of the log in memory, and the table, in a read transaction that begins with the first entry
@@ -229,7 +231,7 @@ impl<'a> Staging<'a> {
             }),
             Change::CreateUser(new) => self.create_user(now, new)?,
             Change::ChangeUser { user, change } => {
-                Committed::User(self.people().change_user(now, *user, change)?)
+                Committed::User(self.change_user(now, *user, change)?)
             }
             Change::DeleteUser(leaving) => self.delete_user(now, leaving)?,
             Change::SentIsErased(user) => Committed::User(self.people().sent_is_erased(*user)?),
@@ -238,7 +240,7 @@ impl<'a> Staging<'a> {
                 Committed::Put { user, created }
             }
             Change::CreateInvite(invite) => {
-                self.revoke_void_invites();
+                self.revoke_void_invites(|_| true);
                 Committed::Invite(self.people().create_invite((now, over), invite)?)
             }
             Change::RevokeInvite(code) => {
@@ -256,7 +258,7 @@ impl<'a> Staging<'a> {
             Change::RevokeKey(id) => {
                 let revoked = self.people().revoke_api_key(*id)?;
                 // At once: its number may be given again.
-                self.revoke_void_invites();
+                self.revoke_void_invites(|_| true);
                 Committed::KeyRevoked(revoked)
             }
             Change::Session(act) => {
@@ -319,6 +321,20 @@ impl<'a> Staging<'a> {
         })
     }
 
+    /// Changes an account, and takes away the invites that end with a right of it.
+    fn change_user(
+        &mut self,
+        now: Timestamp,
+        user: UserId,
+        change: &UserChange,
+    ) -> Result<Arc<User>, ReadError> {
+        let changed = self.people().change_user(now, user, change)?;
+        if change.disabled == Some(true) || change.is_admin == Some(false) {
+            self.revoke_void_invites(|invite| invite.by.account() == Some(user));
+        }
+        Ok(changed)
+    }
+
     /// Returns whether accounts can be made by the invite of this code, as far as its maker may
     /// still have some made; `None` where there is none, or it counts as revoked.
     pub(super) fn registers_by_now(&self, code: &str) -> Option<bool> {
@@ -334,10 +350,12 @@ impl<'a> Staging<'a> {
         )
     }
 
-    /// Takes away the invites that count as revoked, so that they use up no place.
-    pub(super) fn revoke_void_invites(&mut self) {
+    /// Takes away the invites that count as revoked, of those that are meant: so that they use up
+    /// no place, and do not come back with what their maker has lost.
+    pub(super) fn revoke_void_invites(&mut self, is_meant: impl Fn(&Invite) -> bool) {
         let kept = self.state.people.invites.iter();
-        let codes = kept.map(|(_, invite)| Arc::clone(&invite.code));
+        let meant = kept.filter(|(_, invite)| is_meant(invite));
+        let codes = meant.map(|(_, invite)| Arc::clone(&invite.code));
         let void = codes.filter(|code| self.registers_by_now(code).is_none());
         for code in void.collect::<Vec<_>>() {
             // Of one that was taken away before nothing is left to do.
@@ -758,6 +776,12 @@ impl<'a> Staging<'a> {
         act: &Act,
     ) -> Result<Outcome, ReadError> {
         if let Act::Erased { .. } = earlier.entry.act {
+            return Err(TalkRefusal::NoSuchMessage.into());
+        }
+        // All of an erased room is gone, whatever of it is still to be erased.
+        if let Members::Room(room) = earlier.members
+            && self.rooms().head(room).is_none_or(RoomHead::is_gone)
+        {
             return Err(TalkRefusal::NoSuchMessage.into());
         }
         let named;

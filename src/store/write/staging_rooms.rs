@@ -637,7 +637,7 @@ impl Staging<'_> {
                 false => Maker::Account(by),
             },
         };
-        self.revoke_void_invites();
+        self.revoke_void_invites(|_| true);
         let over = self.over.min(now);
         self.people().create_invite((now, over), &invite)?;
         Ok(self.done(id, Vec::new()))
@@ -729,7 +729,16 @@ impl Staging<'_> {
         let head = self.rooms().head(room).ok_or(RoomRefusal::NoSuchRoom)?;
         let membership = head.membership(user, change, role);
         let record = head.membership_record(by, at, membership, self.rooms().own(user));
-        self.append_of_room(record)
+        let known = self.rooms().member(room, user);
+        let was_admin = known.is_some_and(|member| member.role >= Role::Admin);
+        let notice = self.append_of_room(record)?;
+        if was_admin {
+            self.revoke_void_invites(|invite| {
+                let leads_here = invite.room.is_some_and(|(into, _)| into == room);
+                leads_here && invite.by.account() == Some(user)
+            });
+        }
+        Ok(notice)
     }
 
     fn set(

@@ -5,7 +5,7 @@ use crate::store::sealed::{Rest, put};
 use crate::store::talk::numbers::NumberSet;
 
 /// 64 stays that ended are kept of a person: those who leave more rooms within the time in which
-/// one can catch up are not told of the oldest of them.
+/// one can catch up read their chats afresh.
 pub(crate) const MAX_STAYS: usize = 64;
 
 /// A member of a room.
@@ -144,6 +144,18 @@ impl Person {
         if self.stays.len() > MAX_STAYS {
             self.forgotten = Some(self.stays.remove(0).room);
         }
+    }
+
+    /// Returns whether all times that have ended are known: none of them was given up for a newer
+    /// one.
+    pub(crate) fn knows_all_stays(&self) -> bool {
+        self.stays.len() < MAX_STAYS
+    }
+
+    /// Returns whether those are known that ended with this entry or after it.
+    pub(crate) fn knows_stays_from(&self, entry: u64) -> bool {
+        let oldest = self.stays.first();
+        self.knows_all_stays() || oldest.is_some_and(|oldest| oldest.until.get() < entry)
     }
 
     /// Returns the room of the time that was given up last for a newer one.
