@@ -406,3 +406,45 @@ scene('names that are offered in a room go with it', async stage => {
   await composer(page).press('Home')
   await page.getByRole('option').waitFor({ state: 'hidden' })
 })
+
+scene('the settings of a room are changed, and changed again, and what is wrong with them stands beside the button', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  const room = await ada.room('Ops', bob)
+  const page = await stage.open(ada, { path: `/#/room/${room.id}` })
+  const theirs = await stage.open(bob, { path: `/#/room/${room.id}`, size: PHONE })
+  await theirs.getByRole('heading', { name: 'Ops' }).waitFor()
+  const settings = page.locator('chat-sheet [data-part="change"]')
+  const save = async name => {
+    await settings.getByLabel('Name of the room').fill(name)
+    await settings.getByRole('button', { name: 'Save' }).click()
+  }
+  await details(page)
+  // With the members there are other names in the dialog.
+  await members(page).nth(1).waitFor()
+  await settings.getByLabel('Topic').fill('Who is on call')
+  await settings.getByLabel('Who can write').selectOption('admins')
+  await save('Operators')
+  await settings.getByText('Saved.').waitFor()
+  await theirs.getByRole('heading', { name: 'Operators' }).waitFor()
+  await theirs.getByText('Only admins can write in this room.').waitFor()
+  await closeSheet(page)
+  await details(page)
+  assert.equal(await settings.getByLabel('Name of the room').inputValue(), 'Operators')
+  assert.equal(await settings.getByLabel('Topic').inputValue(), 'Who is on call')
+  await save('')
+  const wrong = settings.getByText('Give the room a name.')
+  await wrong.waitFor()
+  assert.ok(await settings.getByLabel('Name of the room').evaluate(field => field === document.activeElement))
+  await save('Ops again')
+  await theirs.getByRole('heading', { name: 'Ops again' }).waitFor()
+  assert.equal(await wrong.count(), 0)
+  // What the server refuses stands at the top of the dialog, which comes into view.
+  await page.route('**/api/rooms/*', route => route.request().method() === 'PATCH' ? route.abort() : route.continue())
+  await save('Without a network')
+  const failure = page.locator('chat-sheet [data-part="wrong"]')
+  await failure.getByText('The server cannot be reached').waitFor()
+  const { top, body } = await failure.evaluate(node => ({
+    top: node.getBoundingClientRect().top, body: node.closest('.sheet-body').getBoundingClientRect().top,
+  }))
+  assert.ok(top >= body, `it is at ${top} in what begins at ${body}`)
+})
