@@ -448,3 +448,21 @@ scene('the settings of a room are changed, and changed again, and what is wrong 
   }))
   assert.ok(top >= body, `it is at ${top} in what begins at ${body}`)
 })
+
+scene('whoever has left a room and comes back to it by its address sees what it is by then', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  const [open, closed] = [await bob.room('Open', ada), await bob.room('Closed', ada)]
+  await stage.server.request('PATCH', `/api/rooms/${open.id}`, { token: bob.session.token, body: { kind: 'open' } })
+  const page = await stage.open(ada)
+  for (const [room, name] of [[open, 'Open'], [closed, 'Closed']]) {
+    await row(page, name).click()
+    await page.getByText(`This is the beginning of ${name}`).waitFor()
+    await details(page)
+    await page.locator('chat-sheet').getByRole('button', { name: 'Leave the room' }).click()
+    await page.locator('dialog.ask').getByRole('button', { name: 'Leave the room' }).click()
+    await row(page, name).waitFor({ state: 'detached' })
+    await page.evaluate(hash => { location.hash = hash }, `#/room/${room.id}`)
+    if (room === open) await page.getByRole('button', { name: 'Join the room' }).waitFor()
+    else await page.waitForURL('**/#/')
+  }
+})
