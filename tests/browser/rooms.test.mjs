@@ -466,3 +466,17 @@ scene('whoever has left a room and comes back to it by its address sees what it 
     else await page.waitForURL('**/#/')
   }
 })
+
+scene('a choice that is open in the details of a room stays open while others come and write', async stage => {
+  const [ada, bob, cyd] = await stage.people('ada', 'bob', 'cyd')
+  const room = await ada.room('Ops', bob)
+  const page = await stage.open(ada, { path: `/#/room/${room.id}` })
+  await details(page)
+  await members(page).nth(1).waitFor()
+  const choices = page.locator('chat-sheet select:visible option')
+  const before = await choices.count()
+  await choices.evaluateAll(options => { for (const option of options) option.isOffered = true })
+  await stage.server.request('PUT', `/api/rooms/${room.id}/members/${cyd.id}`, { token: ada.session.token, body: {} })
+  await members(page).nth(2).waitFor()
+  assert.equal(await choices.evaluateAll(options => options.filter(option => option.isOffered).length), before)
+})

@@ -17,15 +17,20 @@ export function asDialog(dialog) {
 }
 
 /**
- * Offers values, each by its words; what is chosen stays.
+ * Offers values, each by its words; what is chosen stays. The same ones are left as they are: a
+ * list that the reader has open would close.
  * @param {HTMLSelectElement} select
  * @param {Record<string, string>} choices the key of the words for each value
  * @param {(key: string) => string} words
  * @param {string} [chosen]
  */
 export function fillSelect(select, choices, words, chosen = select.value) {
-  select.replaceChildren(...Object.entries(choices).map(([value, key]) => new Option(words(key), value)))
-  select.value = chosen in choices ? chosen : Object.keys(choices)[0]
+  const offered = Object.entries(choices).map(([value, key]) => new Option(words(key), value))
+  const same = offered.length === select.options.length && offered.every(({ text, value }, at) =>
+    text === select.options[at].text && value === select.options[at].value)
+  if (!same) select.replaceChildren(...offered)
+  const value = chosen in choices ? chosen : Object.keys(choices)[0]
+  if (select.value !== value) select.value = value
 }
 
 /**
