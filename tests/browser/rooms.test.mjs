@@ -139,7 +139,7 @@ scene('who leaves or is removed keeps nothing of the room, and an archived one c
   await details(page)
   await page.getByLabel('Role: cyd').selectOption({ label: 'Admin' })
   await page.getByRole('button', { name: 'Remove: bob' }).click()
-  await theirs.getByText('You are no longer a member').waitFor()
+  await theirs.getByText('You are not, or no longer, a member').waitFor()
   await theirs.waitForFunction(() => !document.querySelector('.chat-row'))
   await theirs.waitForFunction(() => !document.body.textContent.includes('swordfish'))
   assert.doesNotMatch(await kept(theirs), /half a secret|swordfish/)
@@ -383,7 +383,7 @@ scene('who is put out of a room while its details are open is left with none, an
   await members(page).nth(2).waitFor()
   assert.ok(await sheet.getByLabel('Add people').evaluate(field => field === document.activeElement))
   await page.getByRole('button', { name: 'Remove: bob' }).click()
-  await theirs.getByText('You are no longer a member').waitFor()
+  await theirs.getByText('You are not, or no longer, a member').waitFor()
   await theirs.locator('chat-sheet dialog[open]').waitFor({ state: 'detached' })
 })
 
@@ -449,6 +449,20 @@ scene('the settings of a room are changed, and changed again, and what is wrong 
   assert.ok(top >= body, `it is at ${top} in what begins at ${body}`)
 })
 
+scene('a choice that is open in the details of a room stays open while others come and write', async stage => {
+  const [ada, bob, cyd] = await stage.people('ada', 'bob', 'cyd')
+  const room = await ada.room('Ops', bob)
+  const page = await stage.open(ada, { path: `/#/room/${room.id}` })
+  await details(page)
+  await members(page).nth(1).waitFor()
+  const choices = page.locator('chat-sheet select:visible option')
+  const before = await choices.count()
+  await choices.evaluateAll(options => { for (const option of options) option.isOffered = true })
+  await stage.server.request('PUT', `/api/rooms/${room.id}/members/${cyd.id}`, { token: ada.session.token, body: {} })
+  await members(page).nth(2).waitFor()
+  assert.equal(await choices.evaluateAll(options => options.filter(option => option.isOffered).length), before)
+})
+
 scene('whoever has left a room and comes back to it by its address sees what it is by then', async stage => {
   const [ada, bob] = await stage.people('ada', 'bob')
   const [open, closed] = [await bob.room('Open', ada), await bob.room('Closed', ada)]
@@ -467,16 +481,12 @@ scene('whoever has left a room and comes back to it by its address sees what it 
   }
 })
 
-scene('a choice that is open in the details of a room stays open while others come and write', async stage => {
-  const [ada, bob, cyd] = await stage.people('ada', 'bob', 'cyd')
-  const room = await ada.room('Ops', bob)
+scene('a link to a room of others, or to nobody, says so', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  const room = await bob.room('Closed')
   const page = await stage.open(ada, { path: `/#/room/${room.id}` })
-  await details(page)
-  await members(page).nth(1).waitFor()
-  const choices = page.locator('chat-sheet select:visible option')
-  const before = await choices.count()
-  await choices.evaluateAll(options => { for (const option of options) option.isOffered = true })
-  await stage.server.request('PUT', `/api/rooms/${room.id}/members/${cyd.id}`, { token: ada.session.token, body: {} })
-  await members(page).nth(2).waitFor()
-  assert.equal(await choices.evaluateAll(options => options.filter(option => option.isOffered).length), before)
+  await page.getByText('You are not, or no longer, a member').waitFor()
+  await page.waitForURL('**/#/')
+  await page.goto(`${stage.server.url}/#/chat/999999`)
+  await page.getByText('That does not exist here, or it no longer does.').waitFor()
 })

@@ -222,7 +222,7 @@ export const en = {
   archiveQuestion: 'Archive {name}?',
   archiveHint: 'Its members can still read it, but nobody can write there any more.',
   roomToJoin: 'Open room, join',
-  noMember: 'You are no longer a member of this room.',
+  noMember: 'You are not, or no longer, a member of this room.',
 
   messagesIn: 'Messages in {name}',
   beginningOfRoom: 'This is the beginning of {name}.',

@@ -220,7 +220,7 @@ export const id = {
   archiveQuestion: 'Arsipkan {name}?',
   archiveHint: 'Anggotanya masih dapat membaca, tetapi tidak ada lagi yang dapat menulis di sana.',
   roomToJoin: 'Ruang terbuka, masuk',
-  noMember: 'Anda bukan lagi anggota ruang ini.',
+  noMember: 'Anda bukan, atau bukan lagi, anggota ruang ini.',
 
   messagesIn: 'Pesan di {name}',
   beginningOfRoom: 'Ini awal ruang {name}.',
