@@ -39,6 +39,33 @@ scene('one registers, finds somebody by a few keys, and writes; in Indonesian to
   await page.getByText('Anda: Halo').waitFor()
 })
 
+scene('a username that the server keeps for itself is refused at its field, and so is a name in the profile', async stage => {
+  await stage.people('bob')
+  const page = await stage.open(null)
+  await page.getByText('Create an account').click()
+  await page.locator('#password').fill(PASSWORD)
+  for (const name of ['12345', 'user-5', 'Deleted-7']) {
+    await page.getByLabel('Username').fill(name)
+    await page.keyboard.press('Enter')
+    await page.getByText('not digits alone').waitFor()
+    assert.equal(await page.getByLabel('Username').getAttribute('aria-invalid'), 'true', name)
+    await page.getByLabel('Username').fill('')
+    await page.keyboard.press('Enter')
+    await page.getByText('Enter your username').waitFor()
+  }
+  await page.getByLabel('Username').fill('ada')
+  await page.keyboard.press('Enter')
+  await page.getByText('No chats yet').waitFor()
+  await menu(page, 'Your profile')
+  const called = page.getByLabel('Name', { exact: true })
+  // A sign that is not seen, by which two names would look alike.
+  await called.fill('Ada\u200b')
+  await page.keyboard.press('Enter')
+  await page.getByText('The server did not accept this.').waitFor()
+  assert.equal(await called.getAttribute('aria-invalid'), 'true')
+  assert.ok(await called.evaluate(field => field === document.activeElement))
+})
+
 scene('another language reaches an open conversation at once, and a long draft has its height', async stage => {
   const [ada, bob, cyd] = await stage.people('ada', 'bob', 'cyd')
   await bob.write(ada, 'hi')

@@ -272,7 +272,7 @@ export const en = {
 
   'error.invalid_credentials': 'The username or the password is wrong.',
   'error.username_needed': 'Enter your username.',
-  'error.username_bad': 'Use 1 to 32 of the letters a–z, digits, dot, dash or underscore.',
+  'error.username_bad': 'Use 1 to 32 of the letters a–z, digits, dot, dash or underscore: not digits alone, nor user- or deleted- in front.',
   'error.password_needed': 'Enter your password.',
   'error.password_short': 'Use 8 to 128 characters.',
   'error.password_weak': 'This password is easy to guess. Choose one that neither repeats or counts nor is your name.',

@@ -270,7 +270,7 @@ export const id = {
 
   'error.invalid_credentials': 'Nama pengguna atau kata sandi salah.',
   'error.username_needed': 'Isi nama pengguna Anda.',
-  'error.username_bad': 'Gunakan 1 sampai 32 huruf a–z, angka, titik, tanda hubung, atau garis bawah.',
+  'error.username_bad': 'Gunakan 1 sampai 32 huruf a–z, angka, titik, tanda hubung, atau garis bawah: bukan angka saja, dan tanpa user- atau deleted- di depan.',
   'error.password_needed': 'Isi kata sandi Anda.',
   'error.password_short': 'Gunakan 8 sampai 128 karakter.',
   'error.password_weak': 'Kata sandi ini mudah ditebak. Pilih yang tidak berulang, tidak berurutan, dan bukan nama Anda.',
