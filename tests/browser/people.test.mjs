@@ -228,8 +228,16 @@ scene('logging out leaves the other devices, or ends them all', async stage => {
   await here.keyboard.press('Enter')
   await here.getByText('No chats yet').waitFor()
   assert.ok(await there.getByText('No chats yet').isVisible())
+  // With another dialog a style sheet came, which is not to change this one.
+  await menu(here, 'Your profile')
+  await here.getByRole('heading', { name: 'Your profile' }).waitFor()
+  await here.keyboard.press('Escape')
   await menu(here, 'Log out')
-  await here.getByLabel('Also log out on all my other devices').check()
+  const everywhere = here.getByLabel('Also log out on all my other devices')
+  const text = here.getByText('Also log out on all my other devices')
+  const [box, words] = [await everywhere.boundingBox(), await text.boundingBox()]
+  assert.ok(box.width < 30 && words.width > 150, `a box of ${box.width} px, words of ${words.width} px`)
+  await everywhere.check()
   await here.getByRole('dialog').getByRole('button', { name: 'Log out' }).click()
   await here.getByText('Welcome back').waitFor()
   await there.getByText('You have been logged out').waitFor()
