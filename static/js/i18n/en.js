@@ -290,6 +290,7 @@ export const en = {
   'error.invalid_receiver': 'You cannot write to yourself.',
   'error.not_found': 'That does not exist here, or it no longer does.',
   'error.forbidden': 'You are not allowed to do that.',
+  'error.blocking': 'You have blocked this person. Unblock them to write.',
   'error.client_id_reused': 'This message was already sent with another text.',
   'error.rate_limited': 'That was too fast. Wait a moment.',
   'error.indexing': 'What was said is being indexed. Try again soon.',

@@ -288,6 +288,7 @@ export const id = {
   'error.invalid_receiver': 'Anda tidak dapat menulis kepada diri sendiri.',
   'error.not_found': 'Itu tidak ada di sini, atau sudah tidak ada.',
   'error.forbidden': 'Anda tidak boleh melakukan itu.',
+  'error.blocking': 'Anda memblokir orang ini. Buka blokirnya untuk menulis.',
   'error.client_id_reused': 'Pesan ini sudah terkirim dengan teks lain.',
   'error.rate_limited': 'Terlalu cepat. Tunggu sebentar.',
   'error.indexing': 'Pesan sedang diindeks. Coba lagi sebentar.',
