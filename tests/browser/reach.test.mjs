@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { isAccessible } from './axe.mjs'
-import { PASSWORD, PHONE, bubble, composer, say, scene } from './harness.mjs'
+import { PASSWORD, PHONE, bubble, composer, row, say, scene } from './harness.mjs'
 
 const menu = async (page, item) => {
   await page.getByRole('button', { name: 'Menu' }).click()
@@ -111,4 +111,13 @@ scene('whoever writes to somebody whom they have blocked is told why it does not
   await bubble(page, 'hello').waitFor()
   await say(page, 'are you there?')
   await page.getByText('You have blocked this person. Unblock them to write.').waitFor()
+})
+
+scene('who is there is said in the list of chats, too, and not by a dot alone', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  await bob.write(ada, 'hello')
+  const page = await stage.open(ada)
+  await row(page, 'bob').waitFor()
+  await stage.open(bob)
+  await page.getByRole('link', { name: /^bob online/ }).waitFor()
 })
