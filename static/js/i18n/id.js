@@ -261,7 +261,7 @@ export const id = {
   tryNow: 'Coba sekarang',
   newer: 'Ada versi baru halaman ini.',
   reload: 'Muat',
-  insecure: 'Koneksi ini tidak dienkripsi. Orang lain di jaringan dapat membaca yang ditulis di sini, termasuk kata sandi. Mintalah alamat https kepada pengelola server ini.',
+  insecure: 'Koneksi ini tidak dienkripsi. Orang lain di jaringan dapat membaca yang ditulis di sini, termasuk kata sandi. Mintalah alamat https kepada administrator server ini.',
   understood: 'Saya mengerti',
 
   today: 'Hari ini',
