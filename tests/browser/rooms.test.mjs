@@ -405,6 +405,12 @@ scene('names that are offered in a room go with it', async stage => {
   await page.getByRole('option', { name: /bob/ }).waitFor()
   await composer(page).press('Home')
   await page.getByRole('option').waitFor({ state: 'hidden' })
+  // And in another language they are called by its word.
+  await page.getByRole('button', { name: 'Menu' }).click()
+  await page.locator('#menu').getByRole('button', { name: 'Bahasa Indonesia' }).click()
+  await composer(page).fill('')
+  await composer(page).pressSequentially('@b')
+  await page.getByRole('listbox', { name: 'Sebut' }).waitFor()
 })
 
 scene('the settings of a room are changed, and changed again, and what is wrong with them stands beside the button', async stage => {
