@@ -121,3 +121,27 @@ scene('who is there is said in the list of chats, too, and not by a dot alone', 
   await stage.open(bob)
   await page.getByRole('link', { name: /^bob online/ }).waitFor()
 })
+
+scene('whoever takes rows of a dialog away by the keyboard goes on from where they were', async stage => {
+  const root = await stage.server.user('root', { invite: stage.server.setup })
+  const [ada, bob, cyd] = await stage.people('ada', 'bob', 'cyd')
+  for (const { id } of [bob, cyd]) {
+    await stage.server.request('POST', '/api/reports', { token: ada.session.token, body: { user_id: id, reason: 'Rude.' } })
+  }
+  const page = await stage.open(root)
+  await menu(page, 'People and invites')
+  await page.getByRole('button', { name: 'Reports' }).click()
+  const focused = name => page.waitForFunction(name => document.activeElement?.getAttribute('aria-label') === name, name)
+  await page.getByRole('button', { name: 'Close the report about bob' }).press('Enter')
+  await focused('Close the report about cyd')
+  await page.keyboard.press('Enter')
+  await page.getByText('There are no open reports.').waitFor()
+  await focused('Close')
+  assert.ok(await page.locator('report-list dialog').evaluate(dialog => dialog.contains(document.activeElement)))
+
+  const room = await root.room('Ops', ada, bob, cyd)
+  await page.goto(`${stage.server.url}/#/room/${room.id}`)
+  await page.locator('.head-name').click()
+  await page.getByRole('button', { name: 'Remove: bob' }).press('Enter')
+  await focused('Remove: cyd')
+})

@@ -14,6 +14,28 @@ export function asDialog(dialog) {
     if (event.target === dialog) dialog.close()
   })
   window.addEventListener('popstate', () => dialog.close())
+  keepFocus(dialog)
+}
+
+/**
+ * With a row that is taken away goes the focus, and a keyboard would begin at the top again: it
+ * moves to the same button of the row that stands there then, or else to the one that closes.
+ * @param {HTMLDialogElement} dialog
+ */
+function keepFocus(dialog) {
+  /** @type {EventTarget | null} */
+  let held = null
+  dialog.addEventListener('focusin', ({ target }) => { held = target })
+  new MutationObserver(changes => {
+    const lost = held instanceof HTMLElement && !held.isConnected && document.activeElement === document.body ? held : null
+    if (!lost || !dialog.open) return
+    const change = changes.find(({ removedNodes }) => [...removedNodes].some(node => node.contains(lost)))
+    const row = [change?.nextSibling, change?.previousSibling].find(node => node instanceof HTMLElement && node.isConnected)
+    const same = /** @type {HTMLElement | null | undefined} */ (
+      row instanceof HTMLElement ? row.querySelector(`[data-part="${lost.dataset.part}"]`) : null)
+    const next = same && !same.hidden ? same : part(dialog, 'close')
+    next.focus()
+  }).observe(dialog, { childList: true, subtree: true })
 }
 
 /**
