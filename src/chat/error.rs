@@ -54,7 +54,7 @@ pub enum ChatError {
     #[error("the room has more than {MAX_SEEN_MEMBERS} members")]
     LargeRoom,
     /// Only its sender may change a message.
-    #[error("only its sender may edit or delete a message")]
+    #[error("only its sender may edit a message, and only they or an admin of its room delete it")]
     NotSender,
     /// The message was sent too long ago.
     #[error("the message is too old to be edited")]

@@ -18,12 +18,14 @@ const MESSAGE_EDITED: Event = Event::durable::<MessageEdited<'_>>(
     "A message has another text. To every socket of both, or of every member of its room who may read it.",
 )
 .of_second();
-const MESSAGE_DELETED: Event =
-    Event::durable::<MessageDeleted>("message_deleted", "A message is gone. To the same.")
-        .of_second();
+const MESSAGE_DELETED: Event = Event::durable::<MessageDeleted>(
+    "message_deleted",
+    "A message is gone. To those who hear `message_edited`.",
+)
+.of_second();
 const REACTION: Event = Event::durable::<ReactionChanged<'_>>(
     "reaction",
-    "A person put an emoji on a message, or took it away. To the same.",
+    "A person put an emoji on a message, or took it away. To those who hear `message_edited`.",
 )
 .of_second();
 
@@ -50,9 +52,9 @@ pub(super) const CHANGE_WEBHOOKS: [Webhook; 3] = [
 pub(crate) enum MessageUpdate<'a> {
     /// To both, or to the members of a room.
     Edited(MessageEdited<'a>),
-    /// To the same.
+    /// To both, or to the members of a room.
     Deleted(MessageDeleted),
-    /// To the same.
+    /// To both, or to the members of a room.
     Reaction(ReactionChanged<'a>),
 }
 
@@ -129,7 +131,7 @@ pub(crate) struct InChat {
     /// Who wrote it; of a message between two people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) sender_id: Option<UserId>,
-    /// Whom it is for; likewise.
+    /// Whom it is for; of a message between two people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) receiver_id: Option<UserId>,
     /// In which room it is.

@@ -20,7 +20,7 @@ pub(crate) const PRESENCE: Event = Event::to_client::<Presence>(
 );
 pub(crate) const USER_CHANGED: Event = Event::to_client::<UserChanged<'_>>(
     "user_changed",
-    "A person is shown by another name, username or picture. Version 2; to those who share a chat with them, and to their \
+    "A person is shown by another name, username or picture. To those who share a chat with them, and to their \
      own sockets. It is not durable and in no `/api/updates`, so read people afresh where a socket is not recovered; one \
      that is hears of all who changed since its last event, as they are by then.",
 )

@@ -46,11 +46,11 @@ pub(crate) enum Update<'a> {
     RoomMember(RoomMember<'a>),
     /// To the person's own sockets.
     ChatSettings(ChatSettingsAre),
-    /// To the same.
+    /// To the person's own sockets.
     BlockChanged(BlockChanged),
     /// To both, or to the members of a room.
     Changed(MessageUpdate<'a>),
-    /// To the same.
+    /// To both, or to the members of a room.
     MessagesErased(MessagesErased),
 }
 

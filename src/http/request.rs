@@ -326,7 +326,7 @@ impl<const USUAL: usize, const MOST: usize> JsonSchema for Limit<USUAL, MOST> {
             "type": "integer",
             "minimum": 1,
             "default": USUAL,
-            "description": format!("How many; {MOST} at most, and more counts as that."),
+            "description": format!("How many: {USUAL} where nothing is said, {MOST} at most; more counts as that."),
         })
     }
 }

@@ -27,7 +27,7 @@ pub struct Emoji(Box<str>);
 
 /// A text that is no emoji.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("emoji must be one character as a reader counts them, of at most {MAX_EMOJI_BYTES} bytes")]
+#[error("must be one character as a reader counts them, of at most {MAX_EMOJI_BYTES} bytes")]
 pub struct EmojiError;
 
 impl Emoji {

@@ -84,6 +84,8 @@ export function dialogIntents({ app, api, store, renew, depart, show }) {
    *   concerns
    */
   const profileForm = form => profile().then(card => ({ card, fail: (/** @type {string} */ code) => card.fail(form, code) }))
+  /** So that a refusal is understood as one of what was to be done to an account. */
+  const accountsIn = () => admin().then(panel => ({ panel, fail: (/** @type {string} */ code) => panel.fail(code, true) }))
   /** @param {string} query that is answered: another one may be typed by then */
   const searchFor = query => picker().then(shown => ({ shown, fail: (/** @type {string} */ code) => shown.fail(query, code) }))
   const readInvites = () => ask(admin(), async panel => panel.invited(await api.invites()))
@@ -223,7 +225,7 @@ export function dialogIntents({ app, api, store, renew, depart, show }) {
       await api.revokeInvite(code)
       await readInvites()
     }),
-    'change-account': ({ id, change }) => ask(admin(), async panel => panel.changed([await api.changeAccount(id, change)])),
+    'change-account': ({ id, change }) => ask(accountsIn(), async ({ panel }) => panel.changed([await api.changeAccount(id, change)])),
 
     'reset-link': ({ id }) => ask(admin(), async panel => {
       const { data } = await api.request('POST', `api/admin/users/${id}/reset-link`)

@@ -129,12 +129,24 @@ export async function roomIntents({ app, api, store, refused }) {
     async 'report-message'({ id, userId }) {
       const dialog = /** @type {HTMLDialogElement} */ (translate(clone('ask')))
       const reason = make('input', { id: 'report-why', autocomplete: 'off', maxLength: 1000, dir: 'auto' })
+      const lacks = make('p', { className: 'form-error', role: 'alert', hidden: true })
       part(dialog, 'question').textContent = t('report')
       part(dialog, 'hint').textContent = word('reportMessageHint', { name: nameOf(store.user(userId)) })
-      part(dialog, 'hint').after(make('label', { htmlFor: reason.id }, word('reportReason')), reason)
+      part(dialog, 'hint').after(make('label', { htmlFor: reason.id }, word('reportReason')), reason, lacks)
       part(dialog, 'confirm').textContent = word('sendReport')
+      // Before the dialog hears of it, and closes.
+      part(dialog, 'confirm').addEventListener('click', event => {
+        if (reason.value.trim() !== '') return
+        event.stopImmediatePropagation()
+        lacks.hidden = false
+        lacks.textContent = word('reasonNeeded')
+        reason.setAttribute('aria-invalid', 'true')
+        reason.focus()
+      })
+      reason.addEventListener('keydown', event => {
+        if (event.key === 'Enter' && !event.isComposing) part(dialog, 'confirm').click()
+      })
       if (!await answerTo(dialog)) return
-      if (reason.value.trim() === '') return say(word('reasonNeeded'))
       await told(api.request('POST', 'api/reports', { message_id: id, reason: reason.value }), code => code === null ? say(word('reported')) : refused(code))
     },
 

@@ -67,7 +67,8 @@ scene('a picture stands in its bubble, in room that was kept for it, and what is
   const shift = await shifted(page)
   assert.ok(shift < 0.02, `${shift}`)
   await ada.server.request('DELETE', `/api/messages/${sent.id}`, { token: ada.session.token })
-  await page.getByText('Message deleted').waitFor()
+  // For a moment the list says so, too.
+  await bubble(page, 'Message deleted').waitFor()
   assert.equal(await page.locator('.files').count(), 0)
   assert.equal(await bubbles(page).count(), 1)
 })

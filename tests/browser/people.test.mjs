@@ -39,6 +39,33 @@ scene('one registers, finds somebody by a few keys, and writes; in Indonesian to
   await page.getByText('Anda: Halo').waitFor()
 })
 
+scene('a username that the server keeps for itself is refused at its field, and so is a name in the profile', async stage => {
+  await stage.people('bob')
+  const page = await stage.open(null)
+  await page.getByText('Create an account').click()
+  await page.locator('#password').fill(PASSWORD)
+  for (const name of ['12345', 'user-5', 'Deleted-7']) {
+    await page.getByLabel('Username').fill(name)
+    await page.keyboard.press('Enter')
+    await page.getByText('not digits alone').waitFor()
+    assert.equal(await page.getByLabel('Username').getAttribute('aria-invalid'), 'true', name)
+    await page.getByLabel('Username').fill('')
+    await page.keyboard.press('Enter')
+    await page.getByText('Enter your username').waitFor()
+  }
+  await page.getByLabel('Username').fill('ada')
+  await page.keyboard.press('Enter')
+  await page.getByText('No chats yet').waitFor()
+  await menu(page, 'Your profile')
+  const called = page.getByLabel('Name', { exact: true })
+  // A sign that is not seen, by which two names would look alike.
+  await called.fill('Ada\u200b')
+  await page.keyboard.press('Enter')
+  await page.getByText('The server did not accept this.').waitFor()
+  assert.equal(await called.getAttribute('aria-invalid'), 'true')
+  assert.ok(await called.evaluate(field => field === document.activeElement))
+})
+
 scene('another language reaches an open conversation at once, and a long draft has its height', async stage => {
   const [ada, bob, cyd] = await stage.people('ada', 'bob', 'cyd')
   await bob.write(ada, 'hi')
@@ -201,8 +228,16 @@ scene('logging out leaves the other devices, or ends them all', async stage => {
   await here.keyboard.press('Enter')
   await here.getByText('No chats yet').waitFor()
   assert.ok(await there.getByText('No chats yet').isVisible())
+  // With another dialog a style sheet came, which is not to change this one.
+  await menu(here, 'Your profile')
+  await here.getByRole('heading', { name: 'Your profile' }).waitFor()
+  await here.keyboard.press('Escape')
   await menu(here, 'Log out')
-  await here.getByLabel('Also log out on all my other devices').check()
+  const everywhere = here.getByLabel('Also log out on all my other devices')
+  const text = here.getByText('Also log out on all my other devices')
+  const [box, words] = [await everywhere.boundingBox(), await text.boundingBox()]
+  assert.ok(box.width < 30 && words.width > 150, `a box of ${box.width} px, words of ${words.width} px`)
+  await everywhere.check()
   await here.getByRole('dialog').getByRole('button', { name: 'Log out' }).click()
   await here.getByText('Welcome back').waitFor()
   await there.getByText('You have been logged out').waitFor()

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { isAccessible } from './axe.mjs'
-import { PASSWORD, PHONE, bubble, composer, say, scene } from './harness.mjs'
+import { PASSWORD, PHONE, bubble, composer, row, say, scene } from './harness.mjs'
 
 const menu = async (page, item) => {
   await page.getByRole('button', { name: 'Menu' }).click()
@@ -84,4 +84,64 @@ scene('whether somebody is blocked is asked again where it could not be learned'
   await page.locator('.head-name').click()
   await page.getByRole('button', { name: 'Block' }).click()
   await page.getByText('You have blocked bob').waitFor()
+})
+
+scene('a message is reported once it is said what is wrong with it', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  await bob.write(ada, 'rude words')
+  const page = await stage.open(ada, { path: `/#/chat/${bob.id}` })
+  await bubble(page, 'rude words').focus()
+  await page.keyboard.press('Enter')
+  await page.locator('.message-menu').getByRole('button', { name: 'Report' }).click()
+  const dialog = page.getByRole('dialog', { name: 'Report' })
+  await dialog.getByRole('button', { name: 'Send the report' }).click()
+  await dialog.getByText('Say what is wrong.').waitFor()
+  assert.ok(await dialog.getByLabel('What is wrong?').evaluate(field => field === document.activeElement))
+  await isAccessible(page, 'a report without a reason')
+  await page.keyboard.type('It is rude.')
+  await page.keyboard.press('Enter')
+  await page.getByText('The administrators have your report.').waitFor()
+})
+
+scene('whoever writes to somebody whom they have blocked is told why it does not go', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  await bob.write(ada, 'hello')
+  await stage.server.request('PUT', `/api/blocks/${bob.id}`, { token: ada.session.token })
+  const page = await stage.open(ada, { path: `/#/chat/${bob.id}` })
+  await bubble(page, 'hello').waitFor()
+  await say(page, 'are you there?')
+  await page.getByText('You have blocked this person. Unblock them to write.').waitFor()
+})
+
+scene('who is there is said in the list of chats, too, and not by a dot alone', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  await bob.write(ada, 'hello')
+  const page = await stage.open(ada)
+  await row(page, 'bob').waitFor()
+  await stage.open(bob)
+  await page.getByRole('link', { name: /^bob online/ }).waitFor()
+})
+
+scene('whoever takes rows of a dialog away by the keyboard goes on from where they were', async stage => {
+  const root = await stage.server.user('root', { invite: stage.server.setup })
+  const [ada, bob, cyd] = await stage.people('ada', 'bob', 'cyd')
+  for (const { id } of [bob, cyd]) {
+    await stage.server.request('POST', '/api/reports', { token: ada.session.token, body: { user_id: id, reason: 'Rude.' } })
+  }
+  const page = await stage.open(root)
+  await menu(page, 'People and invites')
+  await page.getByRole('button', { name: 'Reports' }).click()
+  const focused = name => page.waitForFunction(name => document.activeElement?.getAttribute('aria-label') === name, name)
+  await page.getByRole('button', { name: 'Close the report about bob' }).press('Enter')
+  await focused('Close the report about cyd')
+  await page.keyboard.press('Enter')
+  await page.getByText('There are no open reports.').waitFor()
+  await focused('Close')
+  assert.ok(await page.locator('report-list dialog').evaluate(dialog => dialog.contains(document.activeElement)))
+
+  const room = await root.room('Ops', ada, bob, cyd)
+  await page.goto(`${stage.server.url}/#/room/${room.id}`)
+  await page.locator('.head-name').click()
+  await page.getByRole('button', { name: 'Remove: bob' }).press('Enter')
+  await focused('Remove: cyd')
 })

@@ -139,7 +139,7 @@ scene('who leaves or is removed keeps nothing of the room, and an archived one c
   await details(page)
   await page.getByLabel('Role: cyd').selectOption({ label: 'Admin' })
   await page.getByRole('button', { name: 'Remove: bob' }).click()
-  await theirs.getByText('You are no longer a member').waitFor()
+  await theirs.getByText('You are not, or no longer, a member').waitFor()
   await theirs.waitForFunction(() => !document.querySelector('.chat-row'))
   await theirs.waitForFunction(() => !document.body.textContent.includes('swordfish'))
   assert.doesNotMatch(await kept(theirs), /half a secret|swordfish/)
@@ -383,7 +383,7 @@ scene('who is put out of a room while its details are open is left with none, an
   await members(page).nth(2).waitFor()
   assert.ok(await sheet.getByLabel('Add people').evaluate(field => field === document.activeElement))
   await page.getByRole('button', { name: 'Remove: bob' }).click()
-  await theirs.getByText('You are no longer a member').waitFor()
+  await theirs.getByText('You are not, or no longer, a member').waitFor()
   await theirs.locator('chat-sheet dialog[open]').waitFor({ state: 'detached' })
 })
 
@@ -405,4 +405,94 @@ scene('names that are offered in a room go with it', async stage => {
   await page.getByRole('option', { name: /bob/ }).waitFor()
   await composer(page).press('Home')
   await page.getByRole('option').waitFor({ state: 'hidden' })
+  // And in another language they are called by its word.
+  await page.getByRole('button', { name: 'Menu' }).click()
+  await page.locator('#menu').getByRole('button', { name: 'Bahasa Indonesia' }).click()
+  await composer(page).fill('')
+  await composer(page).pressSequentially('@b')
+  await page.getByRole('listbox', { name: 'Sebut' }).waitFor()
+})
+
+scene('the settings of a room are changed, and changed again, and what is wrong with them stands beside the button', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  const room = await ada.room('Ops', bob)
+  const page = await stage.open(ada, { path: `/#/room/${room.id}` })
+  const theirs = await stage.open(bob, { path: `/#/room/${room.id}`, size: PHONE })
+  await theirs.getByRole('heading', { name: 'Ops' }).waitFor()
+  const settings = page.locator('chat-sheet [data-part="change"]')
+  const save = async name => {
+    await settings.getByLabel('Name of the room').fill(name)
+    await settings.getByRole('button', { name: 'Save' }).click()
+  }
+  await details(page)
+  // With the members there are other names in the dialog.
+  await members(page).nth(1).waitFor()
+  await settings.getByLabel('Topic').fill('Who is on call')
+  await settings.getByLabel('Who can write').selectOption('admins')
+  await save('Operators')
+  await settings.getByText('Saved.').waitFor()
+  await theirs.getByRole('heading', { name: 'Operators' }).waitFor()
+  await theirs.getByText('Only admins can write in this room.').waitFor()
+  await closeSheet(page)
+  await details(page)
+  assert.equal(await settings.getByLabel('Name of the room').inputValue(), 'Operators')
+  assert.equal(await settings.getByLabel('Topic').inputValue(), 'Who is on call')
+  await save('')
+  const wrong = settings.getByText('Give the room a name.')
+  await wrong.waitFor()
+  assert.ok(await settings.getByLabel('Name of the room').evaluate(field => field === document.activeElement))
+  await save('Ops again')
+  await theirs.getByRole('heading', { name: 'Ops again' }).waitFor()
+  assert.equal(await wrong.count(), 0)
+  // What the server refuses stands at the top of the dialog, which comes into view.
+  await page.route('**/api/rooms/*', route => route.request().method() === 'PATCH' ? route.abort() : route.continue())
+  await save('Without a network')
+  const failure = page.locator('chat-sheet [data-part="wrong"]')
+  await failure.getByText('The server cannot be reached').waitFor()
+  const { top, body } = await failure.evaluate(node => ({
+    top: node.getBoundingClientRect().top, body: node.closest('.sheet-body').getBoundingClientRect().top,
+  }))
+  assert.ok(top >= body, `it is at ${top} in what begins at ${body}`)
+})
+
+scene('a choice that is open in the details of a room stays open while others come and write', async stage => {
+  const [ada, bob, cyd] = await stage.people('ada', 'bob', 'cyd')
+  const room = await ada.room('Ops', bob)
+  const page = await stage.open(ada, { path: `/#/room/${room.id}` })
+  await details(page)
+  await members(page).nth(1).waitFor()
+  const choices = page.locator('chat-sheet select:visible option')
+  const before = await choices.count()
+  await choices.evaluateAll(options => { for (const option of options) option.isOffered = true })
+  await stage.server.request('PUT', `/api/rooms/${room.id}/members/${cyd.id}`, { token: ada.session.token, body: {} })
+  await members(page).nth(2).waitFor()
+  assert.equal(await choices.evaluateAll(options => options.filter(option => option.isOffered).length), before)
+})
+
+scene('whoever has left a room and comes back to it by its address sees what it is by then', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  const [open, closed] = [await bob.room('Open', ada), await bob.room('Closed', ada)]
+  await stage.server.request('PATCH', `/api/rooms/${open.id}`, { token: bob.session.token, body: { kind: 'open' } })
+  const page = await stage.open(ada)
+  for (const [room, name] of [[open, 'Open'], [closed, 'Closed']]) {
+    await row(page, name).click()
+    await page.getByText(`This is the beginning of ${name}`).waitFor()
+    await details(page)
+    await page.locator('chat-sheet').getByRole('button', { name: 'Leave the room' }).click()
+    await page.locator('dialog.ask').getByRole('button', { name: 'Leave the room' }).click()
+    await row(page, name).waitFor({ state: 'detached' })
+    await page.evaluate(hash => { location.hash = hash }, `#/room/${room.id}`)
+    if (room === open) await page.getByRole('button', { name: 'Join the room' }).waitFor()
+    else await page.waitForURL('**/#/')
+  }
+})
+
+scene('a link to a room of others, or to nobody, says so', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  const room = await bob.room('Closed')
+  const page = await stage.open(ada, { path: `/#/room/${room.id}` })
+  await page.getByText('You are not, or no longer, a member').waitFor()
+  await page.waitForURL('**/#/')
+  await page.goto(`${stage.server.url}/#/chat/999999`)
+  await page.getByText('That does not exist here, or it no longer does.').waitFor()
 })

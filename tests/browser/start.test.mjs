@@ -36,6 +36,7 @@ scene('whoever writes in the clear is told so, and not again once understood', a
   const page = await stage.open(null, { url })
   const warning = page.getByText('not encrypted')
   await warning.waitFor()
+  await page.getByLabel('Username').waitFor()
   await isAccessible(page, 'the warning')
   await page.getByLabel('Username').fill('ada')
   await page.locator('#password').fill(PASSWORD)

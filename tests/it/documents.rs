@@ -443,6 +443,28 @@ fn keys<'a>(document: &'a Value, schema: &'a Value, found: &mut Vec<&'a str>) {
     }
 }
 
+/// The page told of keys that only the documents for programs have, and of things "the same" as
+/// what stood elsewhere in the order of the alphabet. It did not tell which events version 2 alone
+/// hears, nor how many rows a page has where nobody says.
+#[tokio::test]
+async fn the_page_says_in_words_of_its_own_what_a_reader_has_to_know() {
+    let server = TestServer::start().await;
+    let page = server.send("GET", "/docs", None, "").await.body;
+    let dangling = ["To the same.", "; likewise.", "<p>The same, ", ">Likewise."];
+    for word in ["x-cursor", "x-version", "x-codes"].iter().chain(&dangling) {
+        assert!(!page.contains(word), "{word}");
+    }
+    let article = |id: &str| {
+        let heading = format!("<h3 id=\"{id}\">");
+        let (_, rest) = page.split_once(&heading).unwrap_or_else(|| panic!("{id}"));
+        rest.split_once("</article>").unwrap().0
+    };
+    assert!(article("to_client.room_message").contains("Version 2: only sockets"));
+    assert!(!article("to_client.receive_message").contains("Version 2: only sockets"));
+    assert!(article("getRoomHistory").contains("50 where nothing is said, 500 at most"));
+    server.stop().await;
+}
+
 /// The payloads of `send_message`, which names a person or a room, and the bodies that are lists
 /// were not on the page.
 #[tokio::test]

@@ -2,6 +2,7 @@ import { beforeEach, test } from 'node:test'
 import assert from 'node:assert/strict'
 import { nameOf, namesIn } from '../../static/js/elements/names.js'
 import { setLanguage } from '../../static/js/i18n/words.js'
+import { isUsername } from '../../static/js/lib/usernames.js'
 
 beforeEach(() => setLanguage('en'))
 
@@ -20,4 +21,9 @@ test('two who look alike in one list carry their usernames, and nobody else does
 test('a name that is another’s username is told apart as well', () => {
   const people = [{ id: 1, username: 'ada', name: 'ada' }, { id: 2, username: 'eve', name: 'Ada' }]
   assert.deepEqual(people.map(namesIn(people)), ['ada (@ada)', 'Ada (@eve)'])
+})
+
+test('what the server takes for a username is one, and neither a number nor a name that it gives itself', () => {
+  for (const name of ['ada', 'Ada-Lovelace_1.2', '7up', 'user', 'users-7', 'my-user-7', 'x'.repeat(32)]) assert.ok(isUsername(name), name)
+  for (const name of ['', '12345', 'user-5', 'User-x', 'deleted-7', 'a b', 'Ünal', 'x'.repeat(33)]) assert.ok(!isUsername(name), name)
 })

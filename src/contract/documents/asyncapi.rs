@@ -12,9 +12,12 @@ use super::{TITLE, VERSION};
 use crate::contract::{Code, Failed};
 
 const ABOUT: &str = "Socket.IO v4 at `/socket.io/`, in the namespace `/`; a stock client works. An event's payload is its \
-first argument. An event from a client may ask for an ack, which gets one object; where it asks for none and fails, \
-`chat_error` is sent. Where `x-cursor` is set, a second argument may follow: a string that names the event's place, which a \
-stock client shows by itself when it comes back. Where `x-version` is 2, only sockets that said `\"v\": 2` hear the event. `x-codes` of an ack lists the codes that its failure may have.";
+first argument. A client may ask for an ack of an event, which gets one object; if it asks for none and the event fails, \
+the server sends `chat_error`. Some events of the server end with a cursor: a second argument, a string that names the \
+event's place, which a stock client shows by itself when it comes back.";
+/// What the document's own words say, in front of which the page ends: it says the same by itself.
+pub(super) const OWN_WORDS: &str = " Where `x-cursor` is set, the event ends with its cursor. Where `x-version` is 2, only \
+sockets that said `\"v\": 2` hear it. `x-codes` of an ack lists the codes that its failure may have.";
 
 /// What any event of a client may be refused with.
 const ANY_EVENT: [Code; 5] = [
@@ -174,7 +177,7 @@ impl Document {
             .collect();
         json!({
             "asyncapi": "3.0.0",
-            "info": { "title": TITLE, "version": VERSION, "description": ABOUT },
+            "info": { "title": TITLE, "version": VERSION, "description": format!("{ABOUT}{OWN_WORDS}") },
             "defaultContentType": "application/json",
             "channels": { "chat": {
                 "address": "/",

@@ -12,10 +12,11 @@ use crate::contract::{Code, Failed};
 
 const ABOUT: &str = "JSON in and out. Success: `{\"success\":true,\"data\":…}`; failure: \
 `{\"success\":false,\"error\":{\"code\":\"…\",\"message\":\"…\"}}`, with `retry_after_ms` where trying again helps. A success that \
-has nothing to give is `{\"success\":true}`, without `data`. `x-codes` of \
-a response lists the codes that it may have. Paths under \
+has nothing to give is `{\"success\":true}`, without `data`. Paths under \
 `/api` answer with and without a slash at their end. Messages are sent by the socket event `send_message` and by nothing \
 else; see `/api/asyncapi.json`.";
+/// What the document's own words say, in front of which the page ends: it says the same by itself.
+pub(super) const OWN_WORDS: &str = " `x-codes` of a response lists the codes that it may have.";
 
 /// One line of the table of routes.
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +47,7 @@ pub(crate) fn openapi(routes: &[Routed], webhooks: &[Webhook]) -> Value {
     let webhooks: Map<String, Value> = webhooks.collect();
     json!({
         "openapi": "3.1.1",
-        "info": { "title": TITLE, "version": VERSION, "description": ABOUT },
+        "info": { "title": TITLE, "version": VERSION, "description": format!("{ABOUT}{OWN_WORDS}") },
         "servers": [{ "url": "/" }],
         "paths": paths,
         "webhooks": webhooks,

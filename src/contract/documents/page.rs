@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::guide::GUIDES;
 use super::schemas::resolve;
 use super::{TITLE, VERSION};
+use super::{asyncapi, openapi};
 use crate::contract::Code;
 
 /// What the page shows beside the documents.
@@ -150,7 +151,12 @@ impl Page<'_> {
     }
 
     fn section(&mut self, id: &str, title: &str, document: &Value) -> fmt::Result {
-        let about = Prose(text(&document["info"]["description"]));
+        let about = text(&document["info"]["description"]);
+        let own_words = [asyncapi::OWN_WORDS, openapi::OWN_WORDS];
+        let about = own_words
+            .iter()
+            .find_map(|own_words| about.strip_suffix(own_words));
+        let about = Prose(about.unwrap_or_default());
         write!(
             self.html,
             "<section aria-labelledby=\"{id}\"><h2 id=\"{id}\">{title}</h2><p>{about}</p>"
@@ -207,6 +213,11 @@ impl Page<'_> {
              <a class=\"here\" href=\"#{key}\" aria-label=\"Link to {name} {direction}\">#</a><p>{about}</p>"
         )?;
         self.shape("Payload", "events", document, &message["payload"])?;
+        if message["x-version"] == 2 {
+            self.html.push_str(
+                "<p>Version 2: only sockets that said <code>\"v\": 2</code> hear it.</p>",
+            );
+        }
         if message["x-cursor"] == true {
             self.html
                 .push_str("<p>Ends with its cursor, a string, as a second argument.</p>");

@@ -78,7 +78,7 @@ struct SlackMessage {
     text: Option<String>,
     /// Shown where there is no text.
     attachments: Option<Vec<SlackPart>>,
-    /// Likewise.
+    /// Shown where there is no text.
     blocks: Option<Vec<SlackPart>>,
     /// Who speaks through the bot.
     username: Option<String>,
@@ -115,7 +115,7 @@ pub(in crate::http) const WRITE: Operation = Operation::new(Access::Anyone, ABOU
 
 pub(in crate::http) const WRITE_BY_BEARER: Operation = Operation::new(
     Access::Anyone,
-    "The same, with the secret as bearer of the `Authorization` header.",
+    "The same as `POST /api/hooks/{id}/{secret}`, with the secret as bearer of the `Authorization` header.",
 )
 .path::<NamedHook>()
 .body::<HookMessage>()

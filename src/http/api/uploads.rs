@@ -165,8 +165,8 @@ fn say(app: &App, file: &StoredFile, response: &mut Response<Body>) {
 pub(in crate::http) const CREATE: Operation = Operation::new(
     Access::User,
     "Begins an upload by the tus protocol 1.0.0, or takes a whole file as the body where `name` is given. Of tus: \
-     `Upload-Length` is needed, `Upload-Metadata` has `filename`; 201 with `Location`. What no message names is gone \
-     after 24 hours.",
+     `Upload-Length` is needed, `Upload-Metadata` has `filename`; 201 with `Location`, relative to this route's URL. What no \
+     message names is gone after 24 hours.",
 )
 .query::<Named>()
 .answers(&[201])

@@ -99,6 +99,7 @@ export class AdminPanel extends HTMLElement {
     row.querySelector('.with-copy')?.remove()
     row.append(make('div', { className: 'with-copy' }, make('p', { className: 'account-note', role: 'status' }, word('resetLinkHint', { name })), field))
     copyField(field)
+    row.scrollIntoView({ block: 'nearest' })
   }
 
   /** @param {HTMLElement} section what stands below the accounts */
@@ -106,9 +107,9 @@ export class AdminPanel extends HTMLElement {
     if (!section.isConnected) part(this, 'accounts').closest('section')?.after(section)
   }
 
-  /** @param {string} code */
-  fail(code) {
-    this.#say(code === 'forbidden' ? t('lastAdmin') : errorText(code))
+  /** @param {string} code @param {boolean} [ofAccount] whether an account was to be changed */
+  fail(code, ofAccount = false) {
+    this.#say(ofAccount && code === 'forbidden' ? t('lastAdmin') : errorText(code))
     this.render()
   }
 
@@ -122,6 +123,8 @@ export class AdminPanel extends HTMLElement {
   #say(text) {
     part(this, 'wrong').hidden = text === ''
     part(this, 'wrong').textContent = text
+    // What was pressed may stand far below it.
+    if (text !== '') part(this, 'wrong').scrollIntoView({ block: 'nearest' })
   }
 
   /** @param {string} name @param {number[]} values @param {string} words */

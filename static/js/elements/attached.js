@@ -17,7 +17,9 @@ const UNITS = ['byte', 'kilobyte', 'megabyte', 'gigabyte']
 /** @param {number} bytes */
 function sizeOf(bytes) {
   const step = bytes > 0 ? Math.min(3, Math.floor(Math.log10(bytes) / 3)) : 0
-  const style = { style: /** @type {const} */ ('unit'), unit: UNITS[step], maximumFractionDigits: step > 1 ? 1 : 0 }
+  // In short 5 byte would be read, and not 5 bytes.
+  const unitDisplay = /** @type {'short' | 'long'} */ (step > 0 ? 'short' : 'long')
+  const style = { style: /** @type {const} */ ('unit'), unit: UNITS[step], unitDisplay, maximumFractionDigits: step > 1 ? 1 : 0 }
   return (bytes / 1000 ** step).toLocaleString(currentLanguage(), style)
 }
 

@@ -127,7 +127,7 @@ export class Bubbles {
     this.#fillEdited(node, message.editedAt !== undefined && !gone)
     this.#fillQuote(node, gone ? undefined : quote, quoted)
     this.#fillReactions(node, gone ? [] : message.reactions ?? [])
-    this.#fillProblem(node, message)
+    this.#fillProblem(node, message, peerId)
   }
 
   /**
@@ -223,14 +223,20 @@ export class Bubbles {
     if (!known) part(node, 'bubble').append(line)
   }
 
-  /** @param {HTMLElement} node @param {Message} message */
-  #fillProblem(node, message) {
+  /**
+   * @param {HTMLElement} node
+   * @param {Message} message
+   * @param {number} peerId of the other person, 0 in a room
+   */
+  #fillProblem(node, message, peerId) {
     this.#fillSending(node, message)
     node.querySelector('.problem')?.remove()
     const gives = message.deleting ? 'undo-deletion' : message.state === 'failed' ? 'problem' : null
     if (!gives) return
     const problem = translate(clone(gives))
-    if (gives === 'problem') part(problem, 'problem-text').textContent = errorText(message.problem ?? '')
+    // Nothing else keeps one from writing to a person who is there.
+    const code = peerId && message.problem === 'forbidden' ? 'blocking' : message.problem ?? ''
+    if (gives === 'problem') part(problem, 'problem-text').textContent = errorText(code)
     node.append(problem)
   }
 }

@@ -174,9 +174,10 @@ export class ChatList extends HTMLElement {
 
     if (isRoom) paintRoom(part(node, 'avatar'), idOf(key), chat.room?.avatar)
     else paintAvatar(part(node, 'avatar'), this.store.user(peerId))
-    part(node, 'dot').hidden = isRoom || !this.store.presence.get(peerId)?.online
+    const online = !isRoom && this.store.presence.get(peerId)?.online
+    part(node, 'dot').hidden = !online
     part(node, 'name').textContent = isRoom ? titleOf(this.store, chat) : names(this.store.user(peerId))
-    part(node, 'kind').textContent = [isRoom && t('room'), muted && t('muted')].filter(Boolean).join(', ')
+    part(node, 'kind').textContent = [isRoom && t('room'), online && t('online'), muted && t('muted')].filter(Boolean).join(', ')
     part(node, 'time').textContent = last ? shortTime(new Date(last.time), now) : ''
     this.#preview(part(node, 'preview'), chat, last)
 

@@ -60,7 +60,7 @@ export class ChatSheet extends HTMLElement {
     this.#say('notify', select => ({ type: 'chat-settings', change: { notify: select.value } }))
     this.#say('mute', ({ value }) => ({
       type: 'chat-settings',
-      change: { muted_until: value === '' ? null : new Date(Date.now() + Number(value)).toISOString() },
+      change: { muted_until: value === '' ? null : value === 'until' ? this.#chat.mutedUntil : new Date(Date.now() + Number(value)).toISOString() },
     }))
     this.#people.addEventListener('chosen', () => { part(this, 'add').hidden = this.#people.ids.length === 0 })
     this.#press('add', () => ({ type: 'add-members', ids: this.#people.ids }))
@@ -72,14 +72,14 @@ export class ChatSheet extends HTMLElement {
     this.#press('leave', () => ({ type: 'leave-room' }))
     this.#press('archive', () => ({ type: 'archive-room' }))
     onPicture(part(this, 'picture'), file => {
-      part(this, 'saved').textContent = ''
+      this.#said('')
       this.#wrong('')
       intend(this, { type: 'change-room-picture', chat: this.#key, file })
     })
     part(this, 'no-picture').addEventListener('click', () => {
       // With its button goes the focus.
       part(this, 'picture').focus()
-      part(this, 'saved').textContent = ''
+      this.#said('')
       this.#wrong('')
       intend(this, { type: 'change-room', chat: this.#key, change: { avatar: null } })
     })
@@ -102,7 +102,7 @@ export class ChatSheet extends HTMLElement {
     this.#key = key
     translate(this)
     this.#wrong('')
-    part(this, 'saved').textContent = ''
+    this.#said('')
     part(this, 'add').hidden = part(this, 'invited').hidden = true
     part(this, 'invite-note').textContent = ''
     const { room } = this.#chat
@@ -146,7 +146,7 @@ export class ChatSheet extends HTMLElement {
   }
 
   changed() {
-    part(this, 'saved').textContent = t('saved')
+    this.#said(t('saved'))
   }
 
   // Inside.
@@ -191,15 +191,25 @@ export class ChatSheet extends HTMLElement {
   #wrong(text) {
     part(this, 'wrong').hidden = text === ''
     part(this, 'wrong').textContent = text
+    // What was pressed may stand far below it.
+    if (text !== '') part(this, 'wrong').scrollIntoView({ block: 'nearest' })
+  }
+
+  /** How the settings of the room fared. @param {string} text @param {boolean} [isWrong] */
+  #said(text, isWrong = false) {
+    part(this, 'saved').textContent = text
+    part(this, 'saved').classList.toggle('wrong', isWrong)
+    this.#input('room-name').setAttribute('aria-invalid', String(isWrong))
   }
 
   #saveChange() {
-    const value = (/** @type {string} */ name) => this.#input(name).value.trim()
-    part(this, 'saved').textContent = ''
-    if (value('name') === '') return this.fail('room_name_needed')
+    const name = this.#input('room-name').value.trim()
     this.#wrong('')
-    const change = Object.fromEntries(['name', 'topic', 'kind', 'history', 'post'].map(name => [name, value(name)]))
-    intend(this, { type: 'change-room', chat: this.#key, change })
+    this.#said(name === '' ? errorText('room_name_needed') : '', name === '')
+    if (name === '') return this.#input('room-name').focus()
+    const value = (/** @type {string} */ what) => this.#input(what).value.trim()
+    const change = Object.fromEntries(['topic', 'kind', 'history', 'post'].map(what => [what, value(what)]))
+    intend(this, { type: 'change-room', chat: this.#key, change: { name, ...change } })
   }
 
   /** @param {Event} event */
@@ -222,7 +232,7 @@ export class ChatSheet extends HTMLElement {
 
   /** @param {Room} room */
   #fillChange(room) {
-    this.#input('name').value = room.name
+    this.#input('room-name').value = room.name
     this.#input('topic').value = room.topic
     for (const name of /** @type {const} */ (['kind', 'history', 'post'])) fillSelect(this.#select(name), CHOICES[name], t, room[name])
   }

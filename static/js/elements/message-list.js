@@ -11,6 +11,7 @@ import { languages, t, translate } from '../i18n/words.js'
 import { intend } from '../lib/intent.js'
 import { clone, part } from '../lib/template.js'
 import { isRoom, isUnread } from '../state/chats.js'
+import { NOBODY } from '../state/read.js'
 import { indexOf, messageOf, newestId, receivedAfter } from '../state/timeline.js'
 import { STEP, layOut, messageKey, moveWindow, windowOf } from '../state/window.js'
 import { Bubbles } from './bubbles.js'
@@ -276,6 +277,8 @@ export class MessageList extends ChatPart {
     const outside = this.chat?.room?.role === null
     const couldNot = failed && !loaded && !outside
     part(this, 'failed').hidden = !couldNot
+    const nobody = this.store.user(this.chat?.peerId ?? 0).username === NOBODY
+    part(this, 'failed-text').textContent = t(nobody ? 'error.not_found' : 'historyFailed')
     part(this, 'top').hidden = couldNot || outside
     part(this, 'top').classList.toggle('waiting', !loaded)
     const beginning = this.key !== null && isRoom(this.key) ? 'beginningOfRoom' : 'beginning'

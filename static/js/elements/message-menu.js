@@ -118,6 +118,8 @@ export class MessageMenu extends HTMLElement {
     part(this, 'reactions').hidden = !open
     const writes = room === null || mayPost(room)
     part(this, 'reply').hidden = !writes
+    // The names of files in place of a text are none.
+    part(this, 'copy').hidden = message.autoContent === true
     part(this, 'report').textContent = t('report')
     part(this, 'report').hidden = mine
     part(this, 'edit').hidden = !mine || !open || !writes || !isEditable(editWindow, message)

@@ -32,7 +32,6 @@ export class NameList extends HTMLElement {
     this.id = 'name-list'
     this.setAttribute('role', 'listbox')
     this.className = 'name-list'
-    this.setAttribute('aria-label', t('mention'))
     this.#text.setAttribute('aria-autocomplete', 'list')
     this.#text.setAttribute('aria-controls', this.id)
     // Before the composer, for which Enter sends.
@@ -82,6 +81,8 @@ export class NameList extends HTMLElement {
 
   #render() {
     this.hidden = this.#offered.length === 0
+    // Each time: the language may be another by then.
+    this.setAttribute('aria-label', t('mention'))
     keyed(this, this.#offered, {
       key: ({ id }) => String(id),
       create: () => clone('name-offer'),

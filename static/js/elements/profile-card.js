@@ -5,18 +5,16 @@
 import { errorText, t, translate } from '../i18n/words.js'
 import { paintAvatar } from '../lib/avatar.js'
 import { answerTo, asDialog, fillSelect } from '../lib/dialog.js'
-import { isGuessed } from '../lib/guessed.js'
+import { refusalOf } from '../lib/guessed.js'
 import { intend } from '../lib/intent.js'
 import { make } from '../lib/make.js'
 import { onPicture } from '../lib/picture.js'
 import { clone, part } from '../lib/template.js'
+import { isUsername } from '../lib/usernames.js'
 import { PushSettings } from './push-settings.js'
 
 /** @typedef {import('../net/api.js').User} User */
 
-/** As the server checks them. */
-const USERNAME = /^[a-z0-9._-]{1,32}$/i
-const PASSWORD_CHARS = { least: 8, most: 128 }
 /** What becomes of one's messages. */
 const MESSAGES = { keep: 'keepMessages', erase: 'eraseMessages' }
 
@@ -24,6 +22,8 @@ export class ProfileCard extends HTMLElement {
   /** The notifications of this device. */
   push = new PushSettings()
   /** @type {User} */ #me
+  /** Which of the two names was changed last, so that a refusal stands at it. */
+  #renamed = 'name'
 
   /** @param {User} me */
   constructor(me) {
@@ -88,7 +88,7 @@ export class ProfileCard extends HTMLElement {
   /** @param {'about' | 'secret' | 'leave'} form @param {string} code */
   fail(form, code) {
     const isOfPicture = code === 'unsupported_type' || code === 'file_too_large'
-    const field = form === 'about' ? (isOfPicture ? 'picture' : 'name') : form === 'leave' ? 'proof' : code === 'password_short' || code === 'password_weak' ? 'fresh' : 'current'
+    const field = form === 'about' ? (isOfPicture ? 'picture' : this.#renamed) : form === 'leave' ? 'proof' : code === 'password_short' || code === 'password_weak' ? 'fresh' : 'current'
     const text = code === 'invalid_credentials' ? t('wrongPassword')
       : form === 'leave' && code === 'forbidden' ? t('lastAdministrator') : errorText(code)
     this.#say(form, text, this.#input(field))
@@ -129,7 +129,8 @@ export class ProfileCard extends HTMLElement {
     if (username !== this.#me.username) change.username = username
     // Without a name of one's own the username is shown.
     if ((called || username) !== (this.#me.name ?? this.#me.username)) change.name = called || username
-    if (change.username !== undefined && !USERNAME.test(username)) return this.fail('about', 'username_bad')
+    this.#renamed = change.username === undefined ? 'called' : 'name'
+    if (change.username !== undefined && !isUsername(username)) return this.fail('about', 'username_bad')
     if (Object.keys(change).length === 0) return this.#say('about', t('saved'))
     intend(this, { type: 'change-profile', change })
   }
@@ -137,8 +138,8 @@ export class ProfileCard extends HTMLElement {
   #savePassword() {
     const current_password = this.#input('current').value, password = this.#input('fresh').value
     if (current_password === '') return this.fail('secret', 'password_needed')
-    if (password.length < PASSWORD_CHARS.least || password.length > PASSWORD_CHARS.most) return this.fail('secret', 'password_short')
-    if (isGuessed(password, this.#me.username)) return this.fail('secret', 'password_weak')
+    const refusal = refusalOf(password, this.#me.username)
+    if (refusal) return this.fail('secret', refusal)
     intend(this, { type: 'change-password', change: { password, current_password } })
   }
 

@@ -3,12 +3,9 @@
 
 import { word } from '../i18n/reset-words.js'
 import { errorText, languages, t, translate } from '../i18n/words.js'
-import { isGuessed } from '../lib/guessed.js'
+import { refusalOf } from '../lib/guessed.js'
 import { intend } from '../lib/intent.js'
 import { clone, part } from '../lib/template.js'
-
-/** As the server checks it. */
-const PASSWORD_CHARS = { least: 8, most: 128 }
 
 export class ResetForm extends HTMLElement {
   #listening = new AbortController()
@@ -31,8 +28,8 @@ export class ResetForm extends HTMLElement {
     this.querySelector('form')?.addEventListener('submit', event => {
       event.preventDefault()
       const { value } = this.#field
-      if (value.length < PASSWORD_CHARS.least || value.length > PASSWORD_CHARS.most) return this.fail('password_short')
-      if (isGuessed(value)) return this.fail('password_weak')
+      const refusal = refusalOf(value)
+      if (refusal) return this.fail(refusal)
       part(this, 'submit').toggleAttribute('disabled', true)
       intend(this, { type: 'reset', password: value })
     })

@@ -3,15 +3,12 @@
 
 import { currentLanguage, errorText, languages, t, translate } from '../i18n/words.js'
 import { choiceButtons } from '../lib/choices.js'
-import { isGuessed } from '../lib/guessed.js'
+import { refusalOf } from '../lib/guessed.js'
 import { intend } from '../lib/intent.js'
 import { clone, part } from '../lib/template.js'
+import { isUsername } from '../lib/usernames.js'
 
 /** @typedef {'login' | 'register' | 'setup'} Mode */
-
-/** As the server checks a name that is registered here. */
-const USERNAME = /^[a-z0-9._-]{1,32}$/i
-const PASSWORD_CHARS = { least: 8, most: 128 }
 
 /**
  * The errors that belong beside a field rather than above the form.
@@ -84,10 +81,9 @@ export class SignIn extends HTMLElement {
     const password = this.#field('password').value
     const making = this.#mode !== 'login'
     const wrong = username === '' ? 'username_needed'
-      : making && !USERNAME.test(username) ? 'username_bad'
+      : making && !isUsername(username) ? 'username_bad'
       : password === '' ? 'password_needed'
-      : making && (password.length < PASSWORD_CHARS.least || password.length > PASSWORD_CHARS.most) ? 'password_short'
-      : making && isGuessed(password, username) ? 'password_weak'
+      : making ? refusalOf(password, username)
       : ''
     if (wrong) return this.fail(wrong)
     this.#error = ''

@@ -222,7 +222,7 @@ export const en = {
   archiveQuestion: 'Archive {name}?',
   archiveHint: 'Its members can still read it, but nobody can write there any more.',
   roomToJoin: 'Open room, join',
-  noMember: 'You are no longer a member of this room.',
+  noMember: 'You are not, or no longer, a member of this room.',
 
   messagesIn: 'Messages in {name}',
   beginningOfRoom: 'This is the beginning of {name}.',
@@ -272,7 +272,7 @@ export const en = {
 
   'error.invalid_credentials': 'The username or the password is wrong.',
   'error.username_needed': 'Enter your username.',
-  'error.username_bad': 'Use 1 to 32 of the letters a–z, digits, dot, dash or underscore.',
+  'error.username_bad': 'Use 1 to 32 of the letters a–z, digits, dot, dash or underscore: not digits alone, nor user- or deleted- in front.',
   'error.password_needed': 'Enter your password.',
   'error.password_short': 'Use 8 to 128 characters.',
   'error.password_weak': 'This password is easy to guess. Choose one that neither repeats or counts nor is your name.',
@@ -290,6 +290,7 @@ export const en = {
   'error.invalid_receiver': 'You cannot write to yourself.',
   'error.not_found': 'That does not exist here, or it no longer does.',
   'error.forbidden': 'You are not allowed to do that.',
+  'error.blocking': 'You have blocked this person. Unblock them to write.',
   'error.client_id_reused': 'This message was already sent with another text.',
   'error.rate_limited': 'That was too fast. Wait a moment.',
   'error.indexing': 'What was said is being indexed. Try again soon.',

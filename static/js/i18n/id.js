@@ -220,7 +220,7 @@ export const id = {
   archiveQuestion: 'Arsipkan {name}?',
   archiveHint: 'Anggotanya masih dapat membaca, tetapi tidak ada lagi yang dapat menulis di sana.',
   roomToJoin: 'Ruang terbuka, masuk',
-  noMember: 'Anda bukan lagi anggota ruang ini.',
+  noMember: 'Anda bukan, atau bukan lagi, anggota ruang ini.',
 
   messagesIn: 'Pesan di {name}',
   beginningOfRoom: 'Ini awal ruang {name}.',
@@ -261,7 +261,7 @@ export const id = {
   tryNow: 'Coba sekarang',
   newer: 'Ada versi baru halaman ini.',
   reload: 'Muat',
-  insecure: 'Koneksi ini tidak dienkripsi. Orang lain di jaringan dapat membaca yang ditulis di sini, termasuk kata sandi. Mintalah alamat https kepada pengelola server ini.',
+  insecure: 'Koneksi ini tidak dienkripsi. Orang lain di jaringan dapat membaca yang ditulis di sini, termasuk kata sandi. Mintalah alamat https kepada administrator server ini.',
   understood: 'Saya mengerti',
 
   today: 'Hari ini',
@@ -270,7 +270,7 @@ export const id = {
 
   'error.invalid_credentials': 'Nama pengguna atau kata sandi salah.',
   'error.username_needed': 'Isi nama pengguna Anda.',
-  'error.username_bad': 'Gunakan 1 sampai 32 huruf a–z, angka, titik, tanda hubung, atau garis bawah.',
+  'error.username_bad': 'Gunakan 1 sampai 32 huruf a–z, angka, titik, tanda hubung, atau garis bawah: bukan angka saja, dan tanpa user- atau deleted- di depan.',
   'error.password_needed': 'Isi kata sandi Anda.',
   'error.password_short': 'Gunakan 8 sampai 128 karakter.',
   'error.password_weak': 'Kata sandi ini mudah ditebak. Pilih yang tidak berulang, tidak berurutan, dan bukan nama Anda.',
@@ -288,6 +288,7 @@ export const id = {
   'error.invalid_receiver': 'Anda tidak dapat menulis kepada diri sendiri.',
   'error.not_found': 'Itu tidak ada di sini, atau sudah tidak ada.',
   'error.forbidden': 'Anda tidak boleh melakukan itu.',
+  'error.blocking': 'Anda memblokir orang ini. Buka blokirnya untuk menulis.',
   'error.client_id_reused': 'Pesan ini sudah terkirim dengan teks lain.',
   'error.rate_limited': 'Terlalu cepat. Tunggu sebentar.',
   'error.indexing': 'Pesan sedang diindeks. Coba lagi sebentar.',

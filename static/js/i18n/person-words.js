@@ -23,10 +23,10 @@ export const id = {
   blockHint: '{name} tidak dapat lagi menulis kepada Anda, dan tidak melihat kapan Anda daring atau membaca. Ia tidak diberi tahu; pesannya ditolak seperti pesan orang asing. Di ruang keduanya tetap ada.',
   blockedHint: 'Anda memblokir {name}. Buka blokirnya untuk saling menulis lagi.',
   reportReason: 'Apa yang salah?',
-  reportPersonHint: 'Pengelola mendapat kata-kata Anda tanpa pesan apa pun. Mereka tidak dapat membaca obrolan Anda. {name} tidak diberi tahu.',
-  reportMessageHint: 'Pengelola mendapat kata-kata Anda dan salinan pesan yang satu ini. Mereka tidak dapat membaca obrolan Anda. {name} tidak diberi tahu.',
+  reportPersonHint: 'Administrator mendapat kata-kata Anda tanpa pesan apa pun. Mereka tidak dapat membaca obrolan Anda. {name} tidak diberi tahu.',
+  reportMessageHint: 'Administrator mendapat kata-kata Anda dan salinan pesan yang satu ini. Mereka tidak dapat membaca obrolan Anda. {name} tidak diberi tahu.',
   sendReport: 'Kirim laporan',
-  reported: 'Laporan Anda sudah di tangan pengelola.',
+  reported: 'Laporan Anda sudah di tangan administrator.',
   reasonNeeded: 'Tuliskan apa yang salah.',
 }
 

@@ -14,7 +14,7 @@ export const en = {
 
 /** @type {typeof en} */
 export const id = {
-  reportsHint: 'Laporan membawa kata-kata pelapor dan paling banyak salinan satu pesan itu. Laporan dihapus saat Anda menutupnya, dan setelah 90 hari. Tidak ada pengelola yang dapat membaca obrolan di sini.',
+  reportsHint: 'Laporan membawa kata-kata pelapor dan paling banyak salinan satu pesan itu. Laporan dihapus saat Anda menutupnya, dan setelah 90 hari. Tidak ada administrator yang dapat membaca obrolan di sini.',
   noReports: 'Tidak ada laporan terbuka.',
   moreReports: 'Tampilkan laporan lain',
   reportAbout: 'Tentang {name}',

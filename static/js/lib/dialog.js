@@ -14,18 +14,45 @@ export function asDialog(dialog) {
     if (event.target === dialog) dialog.close()
   })
   window.addEventListener('popstate', () => dialog.close())
+  keepFocus(dialog)
 }
 
 /**
- * Offers values, each by its words; what is chosen stays.
+ * With a row that is taken away goes the focus, and a keyboard would begin at the top again: it
+ * moves to the same button of the row that stands there then, or else to the one that closes.
+ * @param {HTMLDialogElement} dialog
+ */
+function keepFocus(dialog) {
+  /** @type {EventTarget | null} */
+  let held = null
+  dialog.addEventListener('focusin', ({ target }) => { held = target })
+  new MutationObserver(changes => {
+    const lost = held instanceof HTMLElement && !held.isConnected && document.activeElement === document.body ? held : null
+    if (!lost || !dialog.open) return
+    const change = changes.find(({ removedNodes }) => [...removedNodes].some(node => node.contains(lost)))
+    const row = [change?.nextSibling, change?.previousSibling].find(node => node instanceof HTMLElement && node.isConnected)
+    const same = /** @type {HTMLElement | null | undefined} */ (
+      row instanceof HTMLElement ? row.querySelector(`[data-part="${lost.dataset.part}"]`) : null)
+    const next = same && !same.hidden ? same : part(dialog, 'close')
+    next.focus()
+  }).observe(dialog, { childList: true, subtree: true })
+}
+
+/**
+ * Offers values, each by its words; what is chosen stays. The same ones are left as they are: a
+ * list that the reader has open would close.
  * @param {HTMLSelectElement} select
  * @param {Record<string, string>} choices the key of the words for each value
  * @param {(key: string) => string} words
  * @param {string} [chosen]
  */
 export function fillSelect(select, choices, words, chosen = select.value) {
-  select.replaceChildren(...Object.entries(choices).map(([value, key]) => new Option(words(key), value)))
-  select.value = chosen in choices ? chosen : Object.keys(choices)[0]
+  const offered = Object.entries(choices).map(([value, key]) => new Option(words(key), value))
+  const same = offered.length === select.options.length && offered.every(({ text, value }, at) =>
+    text === select.options[at].text && value === select.options[at].value)
+  if (!same) select.replaceChildren(...offered)
+  const value = chosen in choices ? chosen : Object.keys(choices)[0]
+  if (select.value !== value) select.value = value
 }
 
 /**

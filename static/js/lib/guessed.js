@@ -1,8 +1,21 @@
-// Which passwords are guessed at once, as the server judges it: those that say next to nothing, and
-// those that say who the person is.
+// Which passwords the server refuses, as it judges them: those that are too short or too long, and
+// those that are guessed at once, since they say next to nothing or who the person is.
 
+/** Counted as the server does: not in UTF-16 units, of which an emoji has two. */
+const CHARS = { least: 8, most: 128 }
 /** So many characters must be other ones, and so many must not follow from the one before. */
 const FEWEST = 4
+
+/**
+ * @param {string} password
+ * @param {...(string | undefined)} names of the person
+ * @returns {'password_short' | 'password_weak' | ''} why the server refuses it, if it does
+ */
+export function refusalOf(password, ...names) {
+  const { length } = [...password]
+  if (length < CHARS.least || length > CHARS.most) return 'password_short'
+  return isGuessed(password, ...names) ? 'password_weak' : ''
+}
 
 /** @param {string} password @param {...(string | undefined)} names of the person */
 export function isGuessed(password, ...names) {

@@ -8,6 +8,9 @@ import { listUnread } from './unread.js'
 /** @typedef {import('./book.js').Book} Book */
 /** @typedef {import('./book.js').Reducer} Reducer */
 
+/** The username of one whom the server does not know, or does not let be found. */
+export const NOBODY = '?'
+
 /** @param {Book} book @returns {Record<string, Reducer>} */
 export const read = book => ({
   inbox: (rows, { meta, more }) => {
@@ -82,7 +85,7 @@ export const read = book => ({
    * shown as.
    */
   user_unknown: ({ id }) => {
-    book.users.set(id, { id, username: '?' })
+    book.users.set(id, { id, username: NOBODY })
     return pairKey(id)
   },
 })

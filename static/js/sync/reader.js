@@ -100,6 +100,9 @@ export class Reader {
     }, READ_SOON_MS)
   }
 
+  /** One is no member any more: what the room is then is asked anew. @param {ChatKey} key */
+  forget(key) { this.#rooms.delete(key) }
+
   /** Shows a conversation, reading what of it is not here. @param {ChatKey | null} key */
   show(key) {
     this.open = key

@@ -87,8 +87,9 @@ export class Sync extends EventTarget {
     store.addEventListener('change', () => this.#people.meet())
     store.addEventListener('gone', event => {
       const { chat, left } = /** @type {CustomEvent} */ (event).detail
-      if (left) this.#kept.dropChat(chat)
-      else this.#reader.readChatsSoon()
+      if (!left) return this.#reader.readChatsSoon()
+      this.#kept.dropChat(chat)
+      this.#reader.forget(chat)
     })
     this.#outbox = new Outbox({ store, socket, api, kept: this.#kept, failed })
   }
