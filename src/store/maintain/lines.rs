@@ -362,7 +362,7 @@ impl<'a> Line<'a> {
             } => {
                 let emoji = emoji.as_deref().unwrap_or_default();
                 if !emoji.is_empty() {
-                    Emoji::new(emoji).map_err(|error| error.to_string())?;
+                    Emoji::new(emoji).map_err(|error| format!("emoji {error}"))?;
                 }
                 let reacted = MessageChange::Reacted { emoji, on };
                 (id, message_id, Some(user_id), at, reacted)
