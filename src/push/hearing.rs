@@ -49,6 +49,16 @@ impl Handed {
             self.0.insert(place, Arc::downgrade(push));
         }
     }
+
+    /// Takes the text out of all that may still go out: it is not known any more what became of the
+    /// messages.
+    fn forget_texts(&self) {
+        for push in self.0.values().filter_map(Weak::upgrade) {
+            if let Told::Messages { text, .. } = &mut push.telling.lock().told {
+                *text = None;
+            }
+        }
+    }
 }
 
 /// Whom to tell, and when.
@@ -103,6 +113,7 @@ impl Hearing {
             }
             if listening.lost.swap(false, Ordering::AcqRel) {
                 self.schedule.lock().forget_texts();
+                self.handed.lock().forget_texts();
             }
             let due = self.schedule.lock().due((self.clock)(), TOLD_A_TURN);
             for due in due {
@@ -375,5 +386,32 @@ mod tests {
             assert!(known.is_some_and(|known| Arc::ptr_eq(&known, push)));
         }
         assert!(handed.get(place(4)).is_none());
+    }
+
+    /// Of what was handed over the text stayed, and went out with a later try though the message
+    /// had been deleted unheard.
+    #[test]
+    fn a_text_of_which_something_was_not_heard_does_not_go_out() {
+        let push = Push::new(Telling {
+            chat: None,
+            title: "Ada".to_owned(),
+            told: Told::Messages {
+                sender: Some("Ada".to_owned()),
+                text: Some("said".to_owned()),
+                count: 1,
+            },
+        });
+        let place = Place {
+            chat: Members::Own(UserId::new(1).unwrap()),
+            user: UserId::new(1).unwrap(),
+        };
+        let mut handed = Handed::default();
+        handed.put(place, &push);
+        handed.forget_texts();
+        let told = &push.telling.lock().told;
+        let Told::Messages { text, count, .. } = told else {
+            panic!("it tells of messages")
+        };
+        assert_eq!((text, count), (&None, &1));
     }
 }
