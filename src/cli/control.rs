@@ -168,7 +168,7 @@ async fn ask(
     let socket = control_socket(data);
     let silent = |error: &dyn std::fmt::Display| {
         format!(
-            "{} is in use, and its server does not answer at {}: stop the server, then try again ({error})",
+            "{} is in use, by another command or by a server that does not answer at {}: wait for it, or stop it, then try again ({error})",
             data.display(),
             socket.display()
         )

@@ -21,8 +21,45 @@ use crate::store::{PushShow, SaidInRoom, Store};
 const TOLD_A_TURN: usize = 256;
 /// 400 characters of a text are kept: more than are shown.
 const MAX_KEPT_CHARS: usize = 400;
-/// 65,536 pushes are remembered by the chat that they told of, so that they can be held back.
+/// 65,536 pushes are remembered by the chat that they told of, so that they can be held back: four
+/// times as many as wait at once.
 const MAX_REMEMBERED: usize = 1 << 16;
+
+/// What was handed to the courier last of each chat of a person.
+#[derive(Default)]
+struct Handed(FxHashMap<Place, Weak<Push>>);
+
+impl Handed {
+    /// Returns what was handed over last, where it may still go out.
+    fn get(&self, place: Place) -> Option<Arc<Push>> {
+        self.0.get(&place)?.upgrade()
+    }
+
+    fn take(&mut self, place: Place) -> Option<Arc<Push>> {
+        self.0.remove(&place)?.upgrade()
+    }
+
+    /// Remembers what was handed over. Where there are too many, those that have gone out make
+    /// room: nothing is left of them to be held back.
+    fn put(&mut self, place: Place, push: &Arc<Push>) {
+        if self.0.len() >= MAX_REMEMBERED {
+            self.0.retain(|_, push| push.strong_count() > 0);
+        }
+        if self.0.len() < MAX_REMEMBERED {
+            self.0.insert(place, Arc::downgrade(push));
+        }
+    }
+
+    /// Takes the text out of all that may still go out: it is not known any more what became of the
+    /// messages.
+    fn forget_texts(&self) {
+        for push in self.0.values().filter_map(Weak::upgrade) {
+            if let Told::Messages { text, .. } = &mut push.telling.lock().told {
+                *text = None;
+            }
+        }
+    }
+}
 
 /// Whom to tell, and when.
 pub(super) struct Hearing {
@@ -32,8 +69,7 @@ pub(super) struct Hearing {
     clock: fn() -> Timestamp,
     metrics: PushMetrics,
     schedule: Mutex<Schedule>,
-    /// What was handed to the courier last of each chat of a person.
-    handed: Mutex<FxHashMap<Place, Weak<Push>>>,
+    handed: Mutex<Handed>,
 }
 
 impl Hearing {
@@ -77,6 +113,7 @@ impl Hearing {
             }
             if listening.lost.swap(false, Ordering::AcqRel) {
                 self.schedule.lock().forget_texts();
+                self.handed.lock().forget_texts();
             }
             let due = self.schedule.lock().due((self.clock)(), TOLD_A_TURN);
             for due in due {
@@ -196,8 +233,8 @@ impl Hearing {
     fn edited(&self, chat: Members, message: MessageId, text: &Arc<str>) {
         let told = self.schedule.lock().edited(chat, message, text);
         for user in told {
-            let handed = self.handed.lock().get(&Place { chat, user }).cloned();
-            let Some(push) = handed.and_then(|push| push.upgrade()) else {
+            let handed = self.handed.lock().get(Place { chat, user });
+            let Some(push) = handed else {
                 continue;
             };
             if let Told::Messages {
@@ -217,8 +254,8 @@ impl Hearing {
 
     /// Keeps what was handed to the courier from going out, where that has not happened.
     fn hold_back(&self, place: Place) {
-        let handed = self.handed.lock().remove(&place);
-        if let Some(push) = handed.and_then(|push| push.upgrade()) {
+        let handed = self.handed.lock().take(place);
+        if let Some(push) = handed {
             push.is_void.store(true, Ordering::Release);
         }
     }
@@ -257,16 +294,7 @@ impl Hearing {
         for subscription in self.store.subscriptions(user) {
             self.courier.send(subscription, &push);
         }
-        self.remember(due.place, &push);
-    }
-
-    /// Remembers what was handed to the courier last, so that it can be held back.
-    fn remember(&self, place: Place, push: &Arc<Push>) {
-        let mut handed = self.handed.lock();
-        if handed.len() >= MAX_REMEMBERED {
-            handed.clear();
-        }
-        handed.insert(place, Arc::downgrade(push));
+        self.handed.lock().put(due.place, &push);
     }
 
     /// Tells that what was told is gone, where its text was shown.
@@ -288,7 +316,7 @@ impl Hearing {
                 self.courier.send(subscription, &push);
             }
         }
-        self.remember(place, &push);
+        self.handed.lock().put(place, &push);
     }
 
     /// How a chat is called.
@@ -323,4 +351,67 @@ fn place_of(user: UserId, chat: ChatId) -> Option<Place> {
         ChatId::Room(room) => Members::Room(room),
     };
     Some(Place { chat, user })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All were forgotten at once with the one that was too many, and a message that was deleted
+    /// while its push waited to be tried again went out with its text.
+    #[test]
+    fn a_push_that_waits_can_be_held_back_however_many_went_out_since() {
+        let push = || {
+            Push::new(Telling {
+                chat: None,
+                title: String::new(),
+                told: Told::Test,
+            })
+        };
+        let place = |user: usize| Place {
+            chat: Members::Own(UserId::new(1).unwrap()),
+            user: UserId::new(user as u64).unwrap(),
+        };
+        let mut handed = Handed::default();
+        let waiting: Vec<_> = (1..=3).map(|_| push()).collect();
+        for (number, push) in waiting.iter().enumerate() {
+            handed.put(place(number + 1), push);
+        }
+        for number in 4..=2 * MAX_REMEMBERED {
+            handed.put(place(number), &push());
+            assert!(handed.0.len() <= MAX_REMEMBERED);
+        }
+        for (number, push) in waiting.iter().enumerate() {
+            let known = handed.take(place(number + 1));
+            assert!(known.is_some_and(|known| Arc::ptr_eq(&known, push)));
+        }
+        assert!(handed.get(place(4)).is_none());
+    }
+
+    /// Of what was handed over the text stayed, and went out with a later try though the message
+    /// had been deleted unheard.
+    #[test]
+    fn a_text_of_which_something_was_not_heard_does_not_go_out() {
+        let push = Push::new(Telling {
+            chat: None,
+            title: "Ada".to_owned(),
+            told: Told::Messages {
+                sender: Some("Ada".to_owned()),
+                text: Some("said".to_owned()),
+                count: 1,
+            },
+        });
+        let place = Place {
+            chat: Members::Own(UserId::new(1).unwrap()),
+            user: UserId::new(1).unwrap(),
+        };
+        let mut handed = Handed::default();
+        handed.put(place, &push);
+        handed.forget_texts();
+        let told = &push.telling.lock().told;
+        let Told::Messages { text, count, .. } = told else {
+            panic!("it tells of messages")
+        };
+        assert_eq!((text, count), (&None, &1));
+    }
 }

@@ -394,9 +394,9 @@ impl Store {
         Some(head?.described())
     }
 
-    /// How many rooms there are, archived ones among them.
+    /// How many rooms there are, archived ones among them, and none that was erased.
     pub fn rooms(&self) -> usize {
-        self.intake.data.state.read().rooms.len()
+        self.intake.data.state.read().rooms.count()
     }
 
     /// How many members a room has that a person is in; `None` where they are not.

@@ -446,3 +446,31 @@ async fn one_person_takes_up_a_few_of_the_invites_and_administrators_as_many_as_
     }
     server.stop().await;
 }
+
+/// Those that were used up stayed until they expired, perhaps for ten years: by making and using
+/// them one person could take up all that may be kept, and nobody could be invited.
+#[tokio::test]
+async fn invites_of_one_person_that_are_used_up_make_way_for_others() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let room = room_of(&server, &[&ada], json!({})).await;
+    let path = format!("/api/rooms/{room}/invites");
+    let mut codes = vec![invite(&server, &ada, room, json!({"max_uses": 2})).await];
+    for _ in 0..60 {
+        codes.push(invite(&server, &ada, room, json!({"expires_in": 86_400_000})).await);
+        let join = json!({"invite": codes.last()});
+        ask(&server, &bob, "POST", "/api/rooms/join", join).await;
+        let leave = format!("/api/rooms/{room}/leave");
+        ask(&server, &bob, "POST", &leave, Value::Null).await;
+    }
+    let kept = server.get(&path, &ada.token).await;
+    let kept = kept["data"].as_array().unwrap().iter();
+    let kept: Vec<_> = kept
+        .map(|invite| invite["code"].as_str().unwrap())
+        .collect();
+    let mut expected: Vec<_> = codes[12..].iter().map(|code| &**code).collect();
+    expected.push(&codes[0]);
+    assert_eq!(kept.len(), 50);
+    assert!(expected.iter().all(|code| kept.contains(code)), "{kept:?}");
+    server.stop().await;
+}

@@ -19,7 +19,7 @@ const MAX_INVITES: usize = 10_000;
 /// 5,000 of them at most are of admins of rooms, who may be anybody: those of the server can always
 /// make some.
 const MAX_ROOM_INVITES: usize = 5_000;
-/// 50 of one such person that can still be used.
+/// 50 of one such person. One that is used up makes way for another.
 const MAX_ROOM_INVITES_OF_ONE: usize = 50;
 
 /// Who made an invite. It is good only as long as they may still make it.
@@ -244,7 +244,8 @@ impl StagingPeople<'_> {
         self.staged.rows.invites.push((number, invite));
     }
 
-    /// Makes an invite, and clears away those that expired up to the second time.
+    /// Makes an invite, and clears away those that expired up to the second time, and of those of
+    /// the same person that are used up what is too much.
     pub(crate) fn create_invite(
         &mut self,
         (now, over): (Timestamp, Timestamp),
@@ -252,7 +253,10 @@ impl StagingPeople<'_> {
     ) -> Result<Invite, InviteRefusal> {
         let people = self.people;
         let kept = |(_, invite): &&(u64, Invite)| over < invite.expires_at;
-        self.check_one_more((now, over), invite)?;
+        let make_way = self.check_one_more((now, over), invite)?;
+        for (number, code) in make_way {
+            self.set_invite(number, &code, None);
+        }
         for (number, expired) in people.invites.iter().filter(|invite| !kept(invite)) {
             if self.invite(&expired.code).is_some() {
                 self.set_invite(*number, &expired.code, None);
@@ -264,34 +268,47 @@ impl StagingPeople<'_> {
         Ok(invite.clone())
     }
 
-    /// Checks that there is place for this invite beside those that have not expired.
+    /// Checks that there is place for this invite beside those that have not expired. Returns the
+    /// numbers and codes of those that make way for it: the oldest of its maker that are used up.
     fn check_one_more(
         &self,
         (now, over): (Timestamp, Timestamp),
         invite: &Invite,
-    ) -> Result<(), InviteRefusal> {
+    ) -> Result<Vec<(u64, Arc<str>)>, InviteRefusal> {
         let staged = &self.staged.invites.by_code;
-        let changed = staged.values().filter_map(|(_, invite)| invite.as_ref());
-        let others = self.people.invites.iter().map(|(_, invite)| invite);
-        let others = others.filter(|invite| !staged.contains_key(&invite.code));
+        let changed = staged.values();
+        let changed = changed.filter_map(|(number, invite)| Some((*number, invite.as_ref()?)));
+        let others = self.people.invites.iter();
+        let others = others.map(|(number, invite)| (*number, invite));
+        let others = others.filter(|(_, invite)| !staged.contains_key(&invite.code));
+        let is_of_room = !invite.registers;
         let (mut all, mut of_rooms, mut of_one) = (0, 0, 0);
-        for other in changed
+        let mut used_up = Vec::new();
+        for (number, other) in changed
             .chain(others)
-            .filter(|other| over < other.expires_at)
+            .filter(|(_, other)| over < other.expires_at)
         {
             all += 1;
             if !other.registers {
                 of_rooms += 1;
-                of_one += usize::from(other.by == invite.by && other.is_usable(now));
+                if is_of_room && other.by == invite.by {
+                    of_one += 1;
+                    if !other.is_usable(now) {
+                        used_up.push((number, Arc::clone(&other.code)));
+                    }
+                }
             }
         }
-        let is_of_room = !invite.registers;
-        if all >= MAX_INVITES
-            || is_of_room && (of_rooms >= MAX_ROOM_INVITES || of_one >= MAX_ROOM_INVITES_OF_ONE)
+        used_up.sort_unstable_by_key(|(number, _)| *number);
+        used_up.truncate((of_one + 1_usize).saturating_sub(MAX_ROOM_INVITES_OF_ONE));
+        let gone = used_up.len();
+        if all - gone >= MAX_INVITES
+            || is_of_room
+                && (of_rooms - gone >= MAX_ROOM_INVITES || of_one - gone >= MAX_ROOM_INVITES_OF_ONE)
         {
             return Err(InviteRefusal::TooManyInvites);
         }
-        Ok(())
+        Ok(used_up)
     }
 
     /// Takes an invite away.

@@ -6,9 +6,11 @@ use rustc_hash::FxHashSet;
 
 use super::chats::{Order, Pick};
 use super::snapshot::Snapshot;
-use crate::model::{EntryId, Pair, RoomId, Timestamp, User, UserId};
-use crate::store::error::ReadError;
+use crate::model::{Act, EntryId, MembershipChange, Pair, RoomId, Timestamp, User, UserId};
+use crate::store::error::{ReadError, StoreError};
 use crate::store::log::chain::ReadLog;
+use crate::store::log::record::{Author, Record};
+use crate::store::room_act::MAX_ROOMS;
 use crate::store::state::State;
 use crate::store::talk::conversation::Conversation;
 
@@ -20,6 +22,11 @@ const MAX_CHANGED: usize = 10_000;
 const LOOKUPS_A_TURN: usize = 1_024;
 /// 20,000 people are told how one person is shown now: two of the largest rooms.
 const MAX_PEERS: usize = 20_000;
+/// Who deletes an account leaves its rooms in one transaction, by three entries each at most.
+const LEFT_WITHIN: u64 = 3 * MAX_ROOMS as u64;
+/// 16 deleted accounts that left more rooms than are known are looked up in the log, some 20,000
+/// entries: with more, whoever asks reads afresh how people are shown.
+const MAX_LOOKED_UP: usize = 16;
 
 impl Snapshot<'_> {
     /// Returns the people with whom this person shares a conversation or a room, at most
@@ -34,7 +41,7 @@ impl Snapshot<'_> {
             peers.extend(picked);
             Ok(())
         })?;
-        for room in self.rooms_with(user) {
+        for room in self.rooms_with(user)? {
             let (mut after, mut is_more) = (0, true);
             while is_more && peers.len() < MAX_PEERS {
                 let state = self.state();
@@ -53,7 +60,8 @@ impl Snapshot<'_> {
 
     /// Returns those with whom this person shares a conversation or a room, and who may be shown
     /// otherwise since an entry of the log, as they are shown now. None is left out; some may have
-    /// been so already. `None` where `MAX_CHANGED` accounts are.
+    /// been so already. `None` where `MAX_CHANGED` accounts are, or too many deleted ones are to be
+    /// looked up.
     pub fn profiles_since(
         &self,
         user: UserId,
@@ -77,6 +85,9 @@ impl Snapshot<'_> {
             return Ok(None);
         }
         let rooms = self.rooms_of(user);
+        let Some(met) = self.met_in(&rooms, &changed)? else {
+            return Ok(None);
+        };
         let turn = (LOOKUPS_A_TURN / (1 + rooms.len())).max(1);
         let mut profiles = Vec::new();
         for some in changed.chunks(turn) {
@@ -85,6 +96,7 @@ impl Snapshot<'_> {
                 let pair = Pair::new(user, **id);
                 pair.is_some_and(|pair| state.conversation_id(pair).is_some())
                     || (**id != user) && (rooms.iter()).any(|room| is_shown_in(&state, *room, **id))
+                    || met.contains(*id)
             };
             let peers = some.iter().filter(shares_chat);
             profiles.extend(peers.filter_map(|id| state.people.directory.get(*id).cloned()));
@@ -100,15 +112,89 @@ impl Snapshot<'_> {
 
     /// Returns the rooms in which a person is shown: those that they are in; and of one who is
     /// gone, who left all of them by that, the last that they were in.
-    fn rooms_with(&self, user: UserId) -> Vec<RoomId> {
-        if !is_gone(&self.state(), user) {
-            return self.rooms_of(user);
+    fn rooms_with(&self, user: UserId) -> Result<Vec<RoomId>, ReadError> {
+        let is_gone = is_gone(&self.state(), user);
+        match is_gone {
+            true => self.rooms_left(user),
+            false => Ok(self.rooms_of(user)),
         }
-        let state = self.state();
-        let left = state.rooms.person(user).into_iter();
-        let left = left.flat_map(|person| &person.stays);
-        let rooms: FxHashSet<_> = left.map(|stay| stay.room).collect();
-        rooms.into_iter().collect()
+    }
+
+    /// Returns the last rooms that one who is gone was in, ascending. Those that are not known any
+    /// more, since they left so many at once, stand in the log right before those that are.
+    fn rooms_left(&self, user: UserId) -> Result<Vec<RoomId>, ReadError> {
+        let (mut rooms, known_from) = {
+            let state = self.state();
+            let Some(person) = state.rooms.person(user) else {
+                return Ok(Vec::new());
+            };
+            let oldest = person.stays.first();
+            let oldest = oldest.filter(|_| !person.knows_all_stays());
+            let rooms: Vec<_> = person.stays.iter().map(|stay| stay.room).collect();
+            (rooms, oldest.map_or(0, |stay| stay.until.get()))
+        };
+        let log = self.log();
+        let before = known_from.saturating_sub(LEFT_WITHIN)..known_from;
+        for id in before.flat_map(EntryId::new) {
+            match log.read(id, |record| left_by(user, &record)) {
+                Ok(left) => rooms.extend(left),
+                // The others are no less to be told.
+                Err(ReadError::Failed(StoreError::Damaged { .. })) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        rooms.sort_unstable();
+        rooms.dedup();
+        Ok(rooms)
+    }
+
+    /// Returns who of these people is gone, left more rooms than are known, and was last in one of
+    /// `rooms`, which are ascending. `None` where more than `MAX_LOOKED_UP` are to be looked up.
+    fn met_in(
+        &self,
+        rooms: &[RoomId],
+        people: &[UserId],
+    ) -> Result<Option<FxHashSet<UserId>>, ReadError> {
+        let (mut met, mut looked_up) = (FxHashSet::default(), 0);
+        if rooms.is_empty() {
+            return Ok(Some(met));
+        }
+        for some in people.chunks(LOOKUPS_A_TURN) {
+            let left_many: Vec<_> = {
+                let state = self.state();
+                let left_many = some.iter().filter(|user| {
+                    let person = state.rooms.person(**user);
+                    person.is_some_and(|person| !person.knows_all_stays())
+                        && is_gone(&state, **user)
+                });
+                left_many.copied().collect()
+            };
+            looked_up += left_many.len();
+            if looked_up > MAX_LOOKED_UP {
+                return Ok(None);
+            }
+            for user in left_many {
+                let left = self.rooms_left(user)?;
+                if left.iter().any(|room| rooms.binary_search(room).is_ok()) {
+                    met.insert(user);
+                }
+            }
+        }
+        Ok(Some(met))
+    }
+}
+
+/// Returns the room that a person left by this entry, if they did.
+fn left_by(user: UserId, record: &Record<&str>) -> Option<RoomId> {
+    match &record.act {
+        Act::MemberChanged(change)
+            if change.change == MembershipChange::Left
+                && change.user == user
+                && matches!(record.author, Author::Account(author) if author == user) =>
+        {
+            Some(change.room)
+        }
+        _ => None,
     }
 }
 

@@ -238,3 +238,47 @@ fn what_somebody_said_is_found_in_however_many_rooms_they_left() {
     }
     open.close();
 }
+
+/// Of more than 64 rooms that somebody left by deleting their account, the members of those that
+/// were left first went on seeing the name and the picture that the account had had.
+#[test]
+fn the_members_of_however_many_rooms_hear_that_one_of_them_is_gone() {
+    const ROOMS: u64 = 70;
+    let open = Open::memory().with_users(2 + ROOMS + 1);
+    let stranger = 2 + ROOMS + 1;
+    let act = |by, what| {
+        let by = Some(user(by));
+        open.apply(NOW, Change::Room(RoomAct { by, what })).unwrap();
+    };
+    for number in 1..=ROOMS {
+        let members = vec![user(2), user(2 + number)];
+        let (room, most) = (ops(), 100);
+        let create = RoomCommand::Create {
+            room,
+            members,
+            most,
+        };
+        act(1, create);
+    }
+    let (room, members, most) = (ops(), vec![user(3)], 100);
+    let create = RoomCommand::Create {
+        room,
+        members,
+        most,
+    };
+    act(stranger, create);
+    let shown = |of: u64| {
+        let shown = open.read(|snapshot| snapshot.profiles_since(user(of), 0));
+        shown.unwrap().len()
+    };
+    open.apply(NOW, leaving(2, false)).unwrap();
+    let peers = open.read(|snapshot| snapshot.peers(user(2)));
+    for number in 1..=2 + ROOMS {
+        let hears = number != 2;
+        assert_eq!(peers.contains(&user(number)), hears, "{number}");
+        assert_eq!(shown(number), usize::from(hears), "{number}");
+    }
+    assert!(!peers.contains(&user(stranger)));
+    assert_eq!(shown(stranger), 0);
+    open.close();
+}

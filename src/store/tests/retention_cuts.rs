@@ -230,7 +230,7 @@ impl Talking {
         if is_erased(open, self.erasable) && apply(open, self.now, create()).is_err() {
             return;
         }
-        self.erasable = open.store.rooms() as u64;
+        self.erasable = greatest_room(open);
         loop {
             let is_alive = match self.random.random_range(0..20) {
                 0..12 => self.send(open),
@@ -269,7 +269,7 @@ impl Talking {
     fn compare(&mut self, open: &Served) {
         let found = found(open, self.erasable + 1);
         // The room may have been erased, or made, by what was not answered.
-        self.erasable = open.store.rooms() as u64;
+        self.erasable = greatest_room(open);
         let mut whole: BTreeMap<u64, BTreeSet<bool>> = BTreeMap::new();
         for (id, kept) in &mut self.messages {
             let is_there = found.contains_key(id);
@@ -330,6 +330,11 @@ impl Talking {
             );
         }
     }
+}
+
+/// Returns the id of the room that was made last, whether it was erased or not.
+fn greatest_room(open: &Served) -> u64 {
+    open.store.intake.data.state.read().rooms.greatest()
 }
 
 /// Returns whether a room, of those from 1 on, is erased, or was never made.

@@ -366,6 +366,29 @@ fn what_is_sent_again_to_a_room_that_was_erased_is_gone_at_once() {
     open.close();
 }
 
+/// The metrics counted them for ever, and no list had them.
+#[test]
+fn a_room_that_was_erased_is_counted_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let location = Location::File(folder.path().join("chatd.redb"));
+    let open = Open::at(&location).unwrap().with_users(2);
+    for name in ["Ops", "Dev"] {
+        create(&open, name, "", 2..=2);
+    }
+    let second = RoomId::new(2).unwrap();
+    act(&open, Some(1), RoomCommand::Archive { room: second }).unwrap();
+    assert_eq!(open.store.rooms(), 2);
+    // What is asked of it again changes nothing.
+    for by in [Some(1), None] {
+        act(&open, by, RoomCommand::Erase { room: room() }).unwrap();
+        assert_eq!(open.store.rooms(), 1);
+    }
+    open.close();
+    let open = Open::at(&location).unwrap();
+    assert_eq!(open.store.rooms(), 1);
+    open.close();
+}
+
 #[test]
 fn a_talkative_account_is_erased_in_small_steps_that_go_on_after_a_restart() {
     const MESSAGES: usize = 600;

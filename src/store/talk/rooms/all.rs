@@ -26,6 +26,8 @@ pub(crate) struct Rooms {
     open: BTreeMap<RoomId, Box<str>>,
     /// Those of which something is still to be erased.
     abandoned: BTreeSet<RoomId>,
+    /// How many were erased.
+    gone: usize,
     /// Of each, the members who want to be told of every message, whatever its size.
     loud: FxHashMap<RoomId, BTreeSet<UserId>>,
 }
@@ -34,6 +36,7 @@ impl Rooms {
     /// Derives what is kept so that nobody need look at every room, once all of them are there.
     pub(crate) fn derive(&mut self) {
         let heads = std::mem::take(&mut self.rooms);
+        self.gone = heads.values().filter(|head| head.is_gone()).count();
         for head in heads.values() {
             self.note_name(head);
             self.note_abandoned(head);
@@ -76,9 +79,9 @@ impl Rooms {
         self.rooms.get(&room)
     }
 
-    /// How many rooms there are.
-    pub(crate) fn len(&self) -> usize {
-        self.rooms.len()
+    /// How many rooms there are that were not erased.
+    pub(crate) fn count(&self) -> usize {
+        self.rooms.len() - self.gone
     }
 
     /// The rooms whose id is greater than this number, ascending.
@@ -246,6 +249,9 @@ impl Rooms {
     pub(crate) fn publish(&mut self, changes: RoomChanges) {
         for (room, head) in changes.heads {
             let before = self.rooms.get(&room);
+            // One that was erased stays so.
+            let was_gone = before.is_some_and(RoomHead::is_gone);
+            self.gone += usize::from(head.is_gone() && !was_gone);
             // Of most only the messages have changed.
             if before.is_none_or(|before| !Arc::ptr_eq(&before.room, &head.room)) {
                 self.note_name(&head);
