@@ -222,3 +222,20 @@ scene('long lists go on: of chats, of members, of accounts and of reports; an in
   await page.getByRole('button', { name: 'Show more reports' }).click()
   await hasRows(page, 'report-list [data-part="reports"]', 55)
 })
+
+scene('another name of one’s own is there after a reload, and where it was changed while the page was away', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  const name = page => page.locator('.sidebar .bar-title')
+  const [page, away] = [await stage.open(ada), await stage.open(ada)]
+  for (const one of [page, away]) await one.getByText('No chats yet').waitFor()
+  await away.goto('about:blank')
+  const isKept = page.waitForFunction(() => localStorage.getItem('chatd.session').includes('Lovelace'))
+  await asking(ada)('PATCH', '/api/auth/me', { name: 'Ada Lovelace' })
+  await name(page).getByText('Ada Lovelace').waitFor()
+  await isKept
+  await page.route('**/api/auth/me', route => route.abort())
+  await page.reload()
+  await name(page).getByText('Ada Lovelace').waitFor()
+  await away.goto(stage.server.url)
+  await name(away).getByText('Ada Lovelace').waitFor()
+})
