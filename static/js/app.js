@@ -128,6 +128,11 @@ export class App {
     socket.addEventListener('connect', () => {
       this.#sync.hasKept = false
       this.#thread?.render()
+      if (!socket.recovered) setTimeout(() => this.#quietly(() => this.#learnMe()), TOLD_AFTER_MS)
+    })
+    socket.addEventListener('event', event => {
+      const { name, data } = /** @type {CustomEvent} */ (event).detail
+      if (name === 'user_changed' && data.user_id === this.#me.id && !data.deleted) this.#quietly(() => this.#learnMe())
     })
     this.#store.addEventListener('gone', event => this.#gone(/** @type {CustomEvent} */ (event).detail))
     this.#store.addEventListener('change', () => {
@@ -355,6 +360,14 @@ export class App {
     enter({ token, user, ...(this.#maxChars && { maxMessageChars: this.#maxChars }), ...(this.#isDemo && { demo: true }) })
     this.#store.apply({ type: 'me', data: user })
     return user
+  }
+
+  /** Has this device know who one is by now: that may have been changed on another one. */
+  async #learnMe() {
+    const { me } = this.#store
+    const now = await this.#api.me()
+    // Another tab may have logged out meanwhile, and this one may have heard more.
+    if (recall('session')?.token === session.now?.token && this.#store.me === me) await this.#renew(Promise.resolve(now))
   }
 
   async #logOut() {

@@ -35,8 +35,12 @@ export async function roomIntents({ app, api, store, refused }) {
   const sheet = new ChatSheet(store), form = new RoomForm(), readers = new ReaderList(store)
   app.append(sheet, form, readers)
 
-  /** A refusal goes to the sheet. @param {() => Promise<unknown>} work */
-  const ask = work => work().catch(error => sheet.fail(codeOf(error)))
+  /**
+   * A refusal goes to the sheet.
+   * @param {() => Promise<unknown>} work
+   * @param {boolean} [ofLeaving] whether the room is to be left
+   */
+  const ask = (work, ofLeaving) => work().catch(error => sheet.fail(codeOf(error), ofLeaving))
   /** @param {any} room as the server answered it */
   const take = room => store.apply({ type: 'room', data: { room: { mine: { role: store.chat(roomKey(room.id)).room?.role ?? 'member' }, ...room } } })
   /**
@@ -196,7 +200,7 @@ export async function roomIntents({ app, api, store, refused }) {
         await api.passRoom(idOf(chat), 'leave')
         sheet.close()
         hear(chat, { user_id: store.me.id, change: 'left' })
-      })
+      }, true)
     },
     async 'archive-room'({ chat }) {
       if (!await sure('archive', titleOf(store, store.chat(chat)))) return

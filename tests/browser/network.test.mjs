@@ -58,6 +58,51 @@ scene('offline and back: what was missed is there in order, the banner comes lat
   assert.deepEqual(await texts(page), (await bob.history(ada)).map(({ content }) => content))
 })
 
+scene('rooms that were left elsewhere are gone, and people have the names that they took, where the page was away', async stage => {
+  const { server } = stage
+  const [ada, bob] = await stage.people('ada', 'bob')
+  const ask = (person, method, path, body) => server.request(method, path, { token: person.session.token, body })
+  const [open, closed, kept] = [await bob.room('Open', ada), await bob.room('Closed', ada), await bob.room('Kept', ada)]
+  await ask(bob, 'PATCH', `/api/rooms/${open.id}`, { kind: 'open' })
+  const page = await stage.open(ada, { path: '/readyz' })
+  // It never goes on as the socket that it was.
+  await page.routeWebSocket(/socket\.io/, ws => {
+    const there = ws.connectToServer()
+    ws.onMessage(packet => there.send(typeof packet === 'string' ? packet.replace(/,"pid":"[^"]*"/, '') : packet))
+  })
+  await page.goto(stage.server.url)
+  for (const { name } of [open, closed, kept]) await row(page, name).waitFor()
+  await bob.say(open, 'something is heard')
+  await row(page, 'something is heard').waitFor()
+  /** What is done while the page cannot reach the server: it is at another port meanwhile. */
+  const away = async work => {
+    const { port } = server
+    await server.kill()
+    server.port = 0
+    await server.start()
+    await work()
+    await server.kill()
+    server.port = port
+    await server.start()
+    await page.getByText('Try now').click({ timeout: 500 }).catch(() => {})
+  }
+  await away(async () => {
+    await ask(ada, 'PATCH', '/api/auth/me', { name: 'Ada Lovelace' })
+    await ask(bob, 'PATCH', '/api/auth/me', { name: 'Robert' })
+    await bob.write(ada, 'a few')
+  })
+  await row(page, 'a few').getByText('Robert').waitFor()
+  await page.locator('.sidebar .bar-title', { hasText: 'Ada Lovelace' }).waitFor()
+  // More than is caught up with.
+  await away(async () => {
+    await bob.write(ada, ...Array.from({ length: 1_100 }, (_, n) => `number ${n}`))
+    for (const { id } of [open, closed]) await ask(ada, 'POST', `/api/rooms/${id}/leave`)
+  })
+  await row(page, 'number 1099').waitFor()
+  for (const { name } of [open, closed]) await row(page, name).waitFor({ state: 'detached' })
+  await row(page, 'Kept').waitFor()
+})
+
 scene('where no WebSocket gets through the page polls', async stage => {
   const [ada, bob] = await stage.people('ada', 'bob')
   const page = await stage.open(bob, { path: '/#/' })

@@ -270,6 +270,30 @@ describe('reconnecting', () => {
     assert.equal(store.chat(WITH_ADA).thread.staleAfter, null)
   })
 
+  test('lets go of the rooms that were left elsewhere, and of no others', async () => {
+    const inOps = { room: ROOM, mine: ROOM.mine, last_message: { id: 9, sender_id: ADA, content: 'hello', created_at: time } }
+    const rowOf = (id, at) => ({ ...inOps, room: { ...ROOM, id }, last_message: { ...inOps.last_message, id: at } })
+    let rows = [rowOf(7, 9), rowOf(8, 8), rowOf(9, 7), rowOf(10, 1)], meta = {}
+    api.inbox = async () => ({ data: rows, meta })
+    api.room = async id => {
+      read.push(`room ${id}`)
+      if (id === 7) throw new ChatError('not_found')
+      // That one is open, and still to be seen.
+      return id === 8 ? { ...ROOM, id, kind: 'open', mine: undefined } : { ...ROOM, id }
+    }
+    socket.connect(false)
+    await when(() => store.list().length === 4)
+    await settled()
+    // The list's head goes down to 7 by now: what stands below it is not asked for.
+    rows = [rowOf(9, 7)]
+    meta = { next_before: 'more' }
+    sync.refresh()
+    await when(() => store.list().length === 2)
+    await settled()
+    assert.deepEqual(store.list().map(({ chat }) => chat.key), ['room:9', 'room:10'])
+    assert.deepEqual(read.filter(what => what.startsWith('room')).sort(), ['room 7', 'room 8'])
+  })
+
   test('sends what is unsent before it reads the history, so that nothing stands there twice', async () => {
     sync.show(WITH_ADA)
     sync.send(message('a'))

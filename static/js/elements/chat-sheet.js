@@ -2,7 +2,7 @@
 // one is told of; of a room its members and their roles, its name and rules, and the ways out. It
 // says what is wanted; rooms.js asks the server and hands in what it answered.
 
-import { longTime, shortDate } from '../i18n/dates.js'
+import { clockTime, longTime, shortDate } from '../i18n/dates.js'
 import { word } from '../i18n/sheet-words.js'
 import { errorText, t, translate } from '../i18n/words.js'
 import { paintAvatar, paintRoom } from '../lib/avatar.js'
@@ -28,12 +28,18 @@ const ROLES = { owner: 'roleOwner', admin: 'roleAdmin', member: 'roleMember' }
 /** How long a chat is muted, in milliseconds; the longest is as good as for ever. */
 const MUTES = { '': 'muteNot', 3600000: 'muteHour', 28800000: 'muteDay', 604800000: 'muteWeek', 3155760000000: 'muteAlways' }
 
+/** The settings of a room, each with the name of its field. */
+const SETTINGS = /** @type {const} */ ({ name: 'room-name', topic: 'topic', kind: 'kind', history: 'history', post: 'post' })
+const DAY_MS = 86_400_000
+
 export class ChatSheet extends HTMLElement {
   #store
   #people = new PeopleChoice()
   #person = new PersonPart()
   /** @type {ChatKey | null} */
   #key = null
+  /** The settings of the room as they were put into their fields. @type {Record<string, string>} */
+  #filled = {}
   #listening = new AbortController()
 
   /** @param {import('../state/store.js').Store} store */
@@ -105,9 +111,8 @@ export class ChatSheet extends HTMLElement {
     this.#said('')
     part(this, 'add').hidden = part(this, 'invited').hidden = true
     part(this, 'invite-note').textContent = ''
-    const { room } = this.#chat
-    this.#people.clear(room?.members.map(({ userId }) => userId) ?? [])
-    if (room) this.#fillChange(room)
+    this.#people.clear()
+    this.#filled = {}
     this.#showPerson()
     this.#render()
     this.#dialog.showModal()
@@ -118,9 +123,9 @@ export class ChatSheet extends HTMLElement {
     if (this.#dialog.open) this.#dialog.close()
   }
 
-  /** @param {string} code */
-  fail(code) {
-    this.#wrong(errorText(code))
+  /** @param {string} code @param {boolean} [ofLeaving] whether the room was to be left */
+  fail(code, ofLeaving = false) {
+    this.#wrong(ofLeaving && code === 'forbidden' ? word('lastOwner') : errorText(code))
     this.#render()
   }
 
@@ -129,7 +134,7 @@ export class ChatSheet extends HTMLElement {
     // With its button goes the focus.
     if (document.activeElement === part(this, 'add')) part(this.#people, 'query').focus()
     part(this, 'add').hidden = true
-    this.#people.clear(this.#chat.room?.members.map(({ userId }) => userId) ?? [])
+    this.#people.clear()
   }
 
   /**
@@ -207,9 +212,11 @@ export class ChatSheet extends HTMLElement {
     this.#wrong('')
     this.#said(name === '' ? errorText('room_name_needed') : '', name === '')
     if (name === '') return this.#input('room-name').focus()
-    const value = (/** @type {string} */ what) => this.#input(what).value.trim()
-    const change = Object.fromEntries(['topic', 'kind', 'history', 'post'].map(what => [what, value(what)]))
-    intend(this, { type: 'change-room', chat: this.#key, change: { name, ...change } })
+    // What was left as it was may be another's by now.
+    const changed = Object.entries(SETTINGS).filter(([what, field]) => this.#input(field).value.trim() !== this.#filled[what])
+    if (changed.length === 0) return this.changed()
+    const change = Object.fromEntries(changed.map(([what, field]) => [what, this.#input(field).value.trim()]))
+    intend(this, { type: 'change-room', chat: this.#key, change })
   }
 
   /** @param {Event} event */
@@ -230,11 +237,16 @@ export class ChatSheet extends HTMLElement {
     this.#person.hidden ||= user.deleted ?? false
   }
 
-  /** @param {Room} room */
+  /** The settings as they are, but where another value was begun. @param {Room} room */
   #fillChange(room) {
-    this.#input('room-name').value = room.name
-    this.#input('topic').value = room.topic
-    for (const name of /** @type {const} */ (['kind', 'history', 'post'])) fillSelect(this.#select(name), CHOICES[name], t, room[name])
+    for (const [what, field] of /** @type {[keyof typeof SETTINGS, string][]} */ (Object.entries(SETTINGS))) {
+      const input = this.#input(field), now = room[what]
+      const isKept = what in this.#filled && input.value !== this.#filled[what] && input.value.trim() !== now
+      if (what !== 'name' && what !== 'topic') fillSelect(this.#select(field), CHOICES[what], t, isKept ? input.value : now)
+      if (isKept) continue
+      this.#filled[what] = now
+      if (input.value.trim() !== now || input !== document.activeElement) input.value = now
+    }
   }
 
   #render() {
@@ -254,7 +266,10 @@ export class ChatSheet extends HTMLElement {
     part(this, 'settings').hidden = room !== null && room.role === null
     part(this, 'ways-out').hidden = !room?.role
     part(this, 'archive').hidden = room?.role !== 'owner' || room.archivedAt !== null
-    if (room) this.#renderMembers(room)
+    if (!room) return
+    this.#fillChange(room)
+    this.#people.leave(room.members.map(({ userId }) => userId))
+    this.#renderMembers(room)
   }
 
   /** @param {Chat} chat */
@@ -277,10 +292,12 @@ export class ChatSheet extends HTMLElement {
     const told = { all: 'tellAll', ...(isRoom(chat.key) && { mentions: 'tellMentions' }), none: 'tellNone' }
     fillSelect(this.#select('notify'), told, word, chat.notify)
     const until = isMuted(chat, Date.now()) ? chat.mutedUntil : null
-    const isLong = until !== null && Date.parse(until) - Date.now() > 400 * 86_400_000
+    const isLong = until !== null && Date.parse(until) - Date.now() > 400 * DAY_MS
     /** @type {Record<string, string>} */
     const mutes = until && !isLong ? { until: 'muteUntil', ...MUTES } : MUTES
-    fillSelect(this.#select('mute'), mutes, key => word(key, { when: until ? shortDate(new Date(until)) : '' }),
+    // Of what ends today or in the night the day alone says nothing.
+    const day = until && Date.parse(until) - Date.now() < DAY_MS ? clockTime : shortDate
+    fillSelect(this.#select('mute'), mutes, key => word(key, { when: until ? day(new Date(until)) : '' }),
       until === null ? '' : isLong ? '3155760000000' : 'until')
   }
 

@@ -54,11 +54,13 @@ export class PeopleChoice extends HTMLElement {
   /** @returns {number[]} by id */
   get ids() { return [...this.#chosen.keys()] }
 
-  /** Begins anew. @param {number[]} left those who are not offered */
-  clear(left) {
+  /** @param {number[]} ids of those who are not offered from now on, and of no others */
+  leave(ids) { this.#left = new Set(ids) }
+
+  /** Begins anew. */
+  clear() {
     this.#chosen.clear()
     this.#find('', [])
-    this.#left = new Set(left)
     this.#query.value = ''
     translate(this)
     this.#render()

@@ -44,7 +44,7 @@ export class RoomForm extends HTMLElement {
     this.#isAsked = false
     this.#name.value = ''
     this.#say('')
-    this.#people.clear([])
+    this.#people.clear()
     for (const name of /** @type {const} */ (['kind', 'history'])) fillSelect(this.#select(name), CHOICES[name], t)
     this.#dialog.showModal()
     this.#name.focus()

@@ -84,11 +84,24 @@ export class Reader {
         const { data, meta } = await this.#api.inbox(before)
         if (isVoid()) return
         this.#store.apply({ type: 'inbox', data, meta, more: before !== undefined })
+        if (before === undefined) this.#askAfterMissing(data, !meta.next_before)
       } catch (error) {
         this.#failed(error)
         if (!isVoid()) this.#store.apply({ type: 'inbox_failed' })
       }
     })
+  }
+
+  /**
+   * Reads the rooms that are not where they stood in the list: one may have left them elsewhere.
+   * @param {any[]} rows the list's head @param {boolean} isAll whether it is all of the list
+   */
+  #askAfterMissing(rows, isAll) {
+    const there = new Set(rows.map(({ room }) => room?.id))
+    const oldest = isAll ? 0 : Math.min(...rows.map(({ last_message }) => last_message?.id ?? Infinity))
+    for (const { chat: { key, room }, last } of this.#store.list()) {
+      if (room && !there.has(room.id) && (last?.id ?? 0) >= oldest) this.#readRoom(key)
+    }
   }
 
   readChatsSoon() {
@@ -219,6 +232,8 @@ export class Reader {
         })
         const [room, people] = await Promise.all([this.#api.room(idOf(key)), inside])
         if (isVoid()) return
+        // One that is open is still there for who has left it.
+        if (!room.mine && this.#store.chat(key).room?.role) return this.#store.apply({ type: 'room_left', chat: key })
         this.#rooms.add(key)
         this.#store.apply({ type: 'room', data: { room, members: people?.data, next: people?.meta.next_after } })
         if (room.member_count <= SMALL && room.mine) this.#readSeen(key)

@@ -280,6 +280,8 @@ export class Sync extends EventTarget {
     if (turn !== this.#turn) return
     this.#complete = true
     if (shown && heard === 'all') {
+      // The names and pictures of people are no entries, and the list has them.
+      if (!this.#socket.recovered) this.#reader.readChatsSoon()
       this.#reader.readSeen()
       return this.#outbox.sendPending()
     }
