@@ -28,6 +28,14 @@ const both = async (stage, size) => {
   return { ada, bob, page, theirs }
 }
 
+/** These pages show the answer as it was edited, and no more as it was. */
+async function areEdited(...pages) {
+  for (const page of pages) {
+    await bubble(page, 'an answer').getByText('edited', { exact: true }).waitFor()
+    assert.equal(await bubble(page, 'anwser').count(), 0)
+  }
+}
+
 scene('the last message is edited by the arrow key, and both sides see it', async stage => {
   const { page, theirs } = await both(stage)
   await say(page, 'an anwser')
@@ -43,10 +51,7 @@ scene('the last message is edited by the arrow key, and both sides see it', asyn
   await composer(page).press('ArrowUp')
   await composer(page).fill('an answer')
   await composer(page).press('Enter')
-  for (const one of [page, theirs]) {
-    await bubble(one, 'an answer').getByText('edited', { exact: true }).waitFor()
-    assert.equal(await bubble(one, 'anwser').count(), 0)
-  }
+  await areEdited(page, theirs)
   await row(theirs, 'ada').getByText('an answer').waitFor()
   await page.reload()
   await bubble(page, 'an answer').getByText('edited', { exact: true }).waitFor()
@@ -62,10 +67,7 @@ scene('what is typed right behind the arrow key is the edit, however slow the ne
   await composer(page).press('ArrowUp')
   await composer(page).fill('an answer')
   await composer(page).press('Enter')
-  for (const one of [page, theirs]) {
-    await bubble(one, 'an answer').getByText('edited', { exact: true }).waitFor()
-    assert.equal(await bubble(one, 'anwser').count(), 0)
-  }
+  await areEdited(page, theirs)
 })
 
 scene('an edit waits in its chat while one is in another, and so do the drafts of both', async stage => {

@@ -192,8 +192,6 @@ async fn invites_do_not_outlive_the_right_of_their_maker() {
     server.stop().await;
 }
 
-/// An admin whom the owner had taken out of a closed room came back by an invite of their own,
-/// which the owner could neither see nor take away.
 /// One whose maker was an admin of the room again led there again, unless somebody had made another
 /// invite meanwhile.
 #[tokio::test]
@@ -231,6 +229,8 @@ async fn an_invite_that_has_ended_does_not_come_back_with_the_right_of_its_maker
     server.stop().await;
 }
 
+/// An admin whom the owner had taken out of a closed room came back by an invite of their own,
+/// which the owner could neither see nor take away.
 #[tokio::test]
 async fn who_is_taken_out_of_a_room_does_not_come_back_by_an_invite_of_their_own() {
     let server = TestServer::start().await;

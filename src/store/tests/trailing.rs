@@ -99,8 +99,13 @@ fn those_who_were_there_come_with_an_entry() {
 #[test]
 fn a_damaged_entry_is_counted_and_does_not_stop_who_follows() {
     let open = Open::memory().with_users(2);
-    for number in 0..5 {
-        open.send(1, 2, &number.to_string());
+    let sent: Vec<_> = (0..5)
+        .map(|number| open.send(1, 2, &number.to_string()).id)
+        .collect();
+    // Of an entry that changes a damaged one nothing can be told either.
+    for at in [2, 3] {
+        let edit = Talk::edit(user(1), sent[at], "edited".into());
+        open.apply(0, Change::Talk(edit)).unwrap();
     }
     let db = open.store.intake.data.database().unwrap();
     let txn = db.begin_write().unwrap();
@@ -111,7 +116,9 @@ fn a_damaged_entry_is_counted_and_does_not_stop_who_follows() {
     open.store.intake.data.tail.write().clear();
     let page = trail(&open, 0, 100, PLENTY);
     let ids: Vec<_> = page.notices.iter().map(|notice| told(notice).0).collect();
-    assert_eq!((ids, page.through, page.damaged), (vec![1, 2, 4, 5], 5, 1));
+    let right = vec![1, 2, 4, 5, 7];
+    assert_eq!((ids, page.through, page.damaged), (right, 7, 2));
+    assert_eq!(told(&page.notices[4]).2.as_deref(), Some("edited"));
     open.close();
 }
 
