@@ -10,7 +10,7 @@ use crate::accounts::Caller;
 use crate::chat::{CatchUp, ChatError, MAX_MISSED};
 use crate::contract::{ROOM_SKIPPED, RoomSkipped, USER_CHANGED, UserChanged, Version, updates_of};
 use crate::hub::{Socket, SocketHandler, SocketId};
-use crate::limits::{Key, Kind};
+use crate::limits::{BYTES_A_COUNT, Key, Kind, ROWS_A_COUNT};
 use crate::model::{Cursor, EntryId, PrivateId, RoomId, Timestamp, User, UserId};
 use crate::transport::Frame;
 
@@ -21,12 +21,6 @@ const MAX_CHANGES: usize = 2_000;
 /// has room for certain, since that is asked for first: a client that was told of what did not fit
 /// would come back for it again and again.
 const MAX_BYTES: usize = 4 << 20;
-
-/// So many changes that are gone through for a client that comes back count as much as a CONNECT by
-/// itself, and so do 32 KiB that it is told: a client that comes back all the time to be told the
-/// same would take a processor from everybody else.
-const CHANGES_A_CONNECT: usize = 100;
-const BYTES_A_CONNECT: usize = 32 << 10;
 
 /// A lost socket that was taken over, to be resumed.
 pub(super) struct Lost {
@@ -154,7 +148,9 @@ pub(super) async fn resume(
     });
     let events = missed.iter().flat_map(|(events, _)| events);
     let bytes: usize = events.map(Frame::cost).sum();
-    let more = read / CHANGES_A_CONNECT + bytes / BYTES_A_CONNECT;
+    // A client that comes back all the time to be told the same would take a processor from
+    // everybody else.
+    let more = read / ROWS_A_COUNT + bytes / BYTES_A_COUNT;
     let limits = &door.verbs.limits;
     limits.charge(Kind::Connections, Key::User(user), more);
     let id = std::str::from_utf8(&lost.id.socket).ok();

@@ -9,10 +9,8 @@ use hyper::{Response, StatusCode};
 use serde::Serialize;
 
 use crate::json;
+use crate::limits::BYTES_A_COUNT;
 use crate::web::Body;
-
-/// 32 KiB: so many bytes of a page cost as much as a request by itself does.
-pub(super) const BYTES_A_REQUEST: u64 = 32 << 10;
 
 /// 64 KiB: a thread's buffer that grew larger is given back.
 const MAX_KEPT_BYTES: usize = 64 << 10;
@@ -109,7 +107,7 @@ pub(super) fn json<T: Serialize>(status: StatusCode, body: &T) -> Response<Body>
 /// which may be there already: after a long answer, and after one that came to nothing since it was
 /// too much.
 pub(super) fn cost_much(response: &Response<Body>) -> bool {
-    let is_long = || response.body().size_hint().lower() > 2 * BYTES_A_REQUEST;
+    let is_long = || response.body().size_hint().lower() > 2 * BYTES_A_COUNT as u64;
     response.status() == StatusCode::TOO_MANY_REQUESTS || is_long()
 }
 

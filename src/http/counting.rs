@@ -6,12 +6,12 @@ use hyper::body::{Body as _, Incoming};
 use hyper::{Request, Response};
 use serde::Serialize;
 
-use super::answer::{self, BYTES_A_REQUEST};
+use super::answer;
 use super::app::App;
 use super::error::ApiError;
 use super::request;
 use crate::budget::{ANSWERS_OF_A_PERSON, ANSWERS_OF_AN_ADDRESS, Owner, UNCOUNTED_ANSWER};
-use crate::limits::{Key, Kind};
+use crate::limits::{BYTES_A_COUNT, Key, Kind};
 use crate::model::UserId;
 use crate::web::{self, Body};
 
@@ -49,7 +49,7 @@ impl App {
         meta: M,
     ) -> Result<Response<Body>, ApiError> {
         let response = answer::rows(rows, meta);
-        let more = response.body().size_hint().lower() / BYTES_A_REQUEST;
+        let more = response.body().size_hint().lower() / BYTES_A_COUNT as u64;
         let more = usize::try_from(more).unwrap_or(usize::MAX);
         self.limits.charge(Kind::Requests, Key::User(person), more);
         match request::sender(request) {

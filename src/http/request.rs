@@ -18,7 +18,7 @@ use super::app::{App, Operator};
 use super::error::ApiError;
 use crate::accounts::{Admin, Backend, Caller, UsersAdmin, bearer};
 use crate::contract::{Code, FieldError, Refusal};
-use crate::limits::{Key, Kind, Limits};
+use crate::limits::{Key, Kind, Limits, ROWS_A_COUNT};
 use crate::model::UserId;
 use crate::web::{self, BodyError, Sender, read_body};
 
@@ -128,8 +128,7 @@ impl Seeker {
             Self::Caller(caller) => Key::User(caller.user.id),
             Self::Backend(backend) => Key::Backend(backend.id.0),
         };
-        app.limits
-            .charge(Kind::Requests, key, rows / ROWS_A_REQUEST);
+        app.limits.charge(Kind::Requests, key, rows / ROWS_A_COUNT);
     }
 }
 
@@ -143,9 +142,7 @@ pub(super) fn address(request: &Request<Incoming>) -> Option<IpAddr> {
     web::counted(sender(request)?.address)
 }
 
-/// So many rows of a page cost as much as a request by itself does.
-const ROWS_A_REQUEST: usize = 100;
-/// So many chats, or members of a room, that are gone through for a page do.
+/// So many chats, or members of a room, that are gone through for a page count as one request more.
 const CHATS_A_REQUEST: usize = 1_000;
 
 /// Counts what a page has cost beside the request that [`caller`] counted: its rows, and the chats
@@ -156,7 +153,7 @@ pub(super) fn charge(app: &App, caller: &Caller, rows: usize, chats: usize) {
 
 /// The same for who may be gone meanwhile.
 pub(super) fn charge_to(limits: &Limits, user: UserId, rows: usize, chats: usize) {
-    let cost = rows / ROWS_A_REQUEST + chats / CHATS_A_REQUEST;
+    let cost = rows / ROWS_A_COUNT + chats / CHATS_A_REQUEST;
     limits.charge(Kind::Requests, Key::User(user), cost);
 }
 

@@ -4,6 +4,12 @@ use std::time::Duration;
 
 use super::rates::{Rate, Rates};
 
+/// 100 rows that are given, or changes that are gone through, count as one request more, or as one
+/// CONNECT more.
+pub const ROWS_A_COUNT: usize = 100;
+/// 32 KiB that are told do, too.
+pub const BYTES_A_COUNT: usize = 32 << 10;
+
 /// Writes the enum, the names and the defaults from one list.
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident = $name:literal, $count:literal / $secs:literal s, $burst:literal;)*) => {

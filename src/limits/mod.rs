@@ -22,6 +22,6 @@ mod limiter;
 mod rates;
 
 pub use key::{Key, RateLimited};
-pub use kinds::Kind;
+pub use kinds::{BYTES_A_COUNT, Kind, ROWS_A_COUNT};
 pub use limiter::{Attempt, Limits};
 pub use rates::{Rates, SetRate, Setting, SettingError};
