@@ -4,7 +4,6 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 
@@ -28,7 +27,9 @@ use crate::push::Pushes;
 use crate::search::Search;
 use crate::transport::Engine;
 use crate::verbs::{Clock, Verbs};
-use crate::web::{self, Below, Body, Origin, Origins, PagePolicy, PublicUrl, Reception, Seldom};
+use crate::web::{
+    self, Below, Body, Origin, Origins, PagePolicy, PublicUrl, Reception, RequestBody, Seldom,
+};
 
 /// Where the sessions are.
 const SOCKET_IO: &str = "/socket.io";
@@ -147,7 +148,7 @@ impl Http {
     /// Answers one request of this peer, which came by TLS or not.
     pub async fn serve(
         &self,
-        request: Request<Incoming>,
+        request: Request<RequestBody>,
         peer: SocketAddr,
         tls: bool,
     ) -> Response<Body> {
@@ -157,7 +158,7 @@ impl Http {
     }
 
     /// Answers one request of the server's operator, whom the admin routes ask for no token.
-    pub async fn serve_operator(&self, mut request: Request<Incoming>) -> Response<Body> {
+    pub async fn serve_operator(&self, mut request: Request<RequestBody>) -> Response<Body> {
         request.extensions_mut().insert(Operator);
         let response = self.app.answer(request).await;
         count_refusal(&response, &self.app.metrics.events);
@@ -179,7 +180,7 @@ fn count_refusal(response: &Response<Body>, metrics: &EventMetrics) {
 impl App {
     async fn serve(
         &self,
-        mut request: Request<Incoming>,
+        mut request: Request<RequestBody>,
         peer: SocketAddr,
         tls: bool,
     ) -> Response<Body> {
@@ -224,7 +225,7 @@ impl App {
 
     /// Returns the answer to a request that calls the server by no name of its own, or to one for
     /// the place below which it is reached; takes that place out of the request's path.
-    fn lead_elsewhere(&self, request: &mut Request<Incoming>) -> Option<Response<Body>> {
+    fn lead_elsewhere(&self, request: &mut Request<RequestBody>) -> Option<Response<Body>> {
         if self.is_private
             && let Some(host) = request.headers().get(header::HOST)
             && !self.is_known_as(host.to_str().unwrap_or_default())
@@ -263,7 +264,7 @@ impl App {
         web::is_loopback(host) || public.is_some_and(|public| public.is_host(host))
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+    async fn answer(&self, request: Request<RequestBody>) -> Response<Body> {
         let method = request.method().clone();
         let page = self.origins.judge(&request);
         let allowed = self.origins.headers(page, request.headers());

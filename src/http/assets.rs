@@ -12,13 +12,12 @@
 //! building.
 
 use bytes::Bytes;
-use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
 use super::error::ApiError;
-use crate::web::Body;
+use crate::web::{Body, RequestBody};
 
 /// What `pack/` made: `gz/page/PATH` and `br/page/PATH` are the page as browsers load it, and
 /// `gz/source/PATH` is each file of `static/` as it stands.
@@ -181,7 +180,7 @@ fn is_changed() -> bool {
 
 /// Answers with a file, packed as its reader likes it best; a document comes with this policy.
 pub(super) fn serve(
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     policy: &HeaderValue,
 ) -> Result<Response<Body>, ApiError> {
     let path = request.uri().path().trim_start_matches('/');

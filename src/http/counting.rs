@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Body as _;
 use hyper::{Request, Response};
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ use super::request;
 use crate::budget::{ANSWERS_OF_A_PERSON, ANSWERS_OF_AN_ADDRESS, Owner, UNCOUNTED_ANSWER};
 use crate::limits::{BYTES_A_COUNT, Key, Kind};
 use crate::model::UserId;
-use crate::web::{self, Body};
+use crate::web::{self, Body, RequestBody};
 
 impl App {
     /// Counts an answer until its last byte is written, for the person who asked and for the
@@ -43,7 +43,7 @@ impl App {
     /// A page of rows for a person: counted, and refused where they leave too many unread.
     pub(super) fn page<T: Serialize, M: Serialize>(
         &self,
-        request: &Request<Incoming>,
+        request: &Request<RequestBody>,
         person: UserId,
         rows: T,
         meta: M,

@@ -1,6 +1,5 @@
 //! From a route to the function that answers it.
 
-use hyper::body::Incoming;
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::app::App;
@@ -8,13 +7,13 @@ use super::error::{self, ApiError};
 use super::router::{Group, PathParams, Route};
 use super::{api, assets};
 use crate::contract::Version;
-use crate::web::{Body, drain};
+use crate::web::{Body, RequestBody};
 
 impl App {
     /// Answers a request by the route of its path, or refuses it.
     pub(super) async fn route(
         &self,
-        request: Request<Incoming>,
+        request: Request<RequestBody>,
     ) -> Result<Response<Body>, ApiError> {
         let path = request.uri().path().to_owned();
         let (route, params) = self.router.find(&path).ok_or(ApiError::not_found())?;
@@ -54,7 +53,7 @@ impl App {
     /// Answers a request for chats and their messages.
     async fn of_chats(
         &self,
-        request: &Request<Incoming>,
+        request: &Request<RequestBody>,
         (route, method): (Route, Method),
         params: &PathParams,
     ) -> Result<Response<Body>, ApiError> {
@@ -76,7 +75,7 @@ impl App {
     /// Answers a request for accounts, of their own and of others.
     async fn of_people(
         &self,
-        request: Request<Incoming>,
+        request: Request<RequestBody>,
         (route, method): (Route, Method),
         params: &PathParams,
     ) -> Result<Response<Body>, ApiError> {
@@ -113,7 +112,7 @@ impl App {
     /// Answers a request of an administrator.
     async fn of_administration(
         &self,
-        request: Request<Incoming>,
+        request: Request<RequestBody>,
         (route, method): (Route, Method),
         params: &PathParams,
     ) -> Result<Response<Body>, ApiError> {
@@ -164,7 +163,7 @@ impl App {
     /// Answers a request for the server itself, its documents and its page.
     fn of_server(
         &self,
-        request: &Request<Incoming>,
+        request: &Request<RequestBody>,
         route: Route,
     ) -> Result<Response<Body>, ApiError> {
         match route {
@@ -186,34 +185,31 @@ impl App {
     /// Answers a request for files, or for their uploads.
     async fn of_files(
         &self,
-        mut request: Request<Incoming>,
+        mut request: Request<RequestBody>,
         (route, method): (Route, Method),
         params: &PathParams,
     ) -> Result<Response<Body>, ApiError> {
         use api::{avatars, files, uploads};
-        let answered = match (route, method) {
+        match (route, method) {
             (Route::Uploads, _) => Ok(uploads::create(self, &mut request).await),
             (Route::Upload, Method::GET) => Ok(uploads::show(self, &request, params).await),
             (Route::Upload, Method::PATCH) => Ok(uploads::patch(self, &mut request, params).await),
             (Route::Upload, _) => Ok(uploads::delete(self, &request, params).await),
-            (Route::UploadPreview, _) => return uploads::put_preview(self, request, params).await,
-            (Route::FileUrls, _) => return files::urls(self, request).await,
+            (Route::UploadPreview, _) => uploads::put_preview(self, request, params).await,
+            (Route::FileUrls, _) => files::urls(self, request).await,
             (Route::Avatar, _) => avatars::show(self, &request, params).await,
             (Route::MyAvatar, _) => avatars::put_mine(self, &mut request).await,
             (Route::RoomAvatar, _) => avatars::put_of_room(self, &mut request, params).await,
             (Route::File, _) => files::show(self, &request, params, false).await,
             (Route::FilePreview, _) => files::show(self, &request, params, true).await,
             _ => Err(ApiError::not_found()),
-        };
-        // Who is refused is to hear why, and is sending still.
-        drain(request).await;
-        answered
+        }
     }
 
     /// Answers a request for rooms, or for the list in which they stand.
     async fn of_rooms(
         &self,
-        request: Request<Incoming>,
+        request: Request<RequestBody>,
         (route, method): (Route, Method),
         params: &PathParams,
     ) -> Result<Response<Body>, ApiError> {
@@ -254,7 +250,7 @@ impl App {
 
 /// Returns the method that a client of the tus protocol means, where something on its way lets only
 /// others through.
-fn meant(request: &Request<Incoming>, route: Route) -> Option<Method> {
+fn meant(request: &Request<RequestBody>, route: Route) -> Option<Method> {
     if route != Route::Upload || *request.method() != Method::POST {
         return None;
     }

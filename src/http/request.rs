@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use hyper::Request;
-use hyper::body::Incoming;
 use hyper::header;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
@@ -20,7 +19,7 @@ use crate::accounts::{Admin, Backend, Caller, UsersAdmin, bearer};
 use crate::contract::{Code, FieldError, Refusal};
 use crate::limits::{Key, Kind, Limits, ROWS_A_COUNT};
 use crate::model::UserId;
-use crate::web::{self, BodyError, Sender, read_body};
+use crate::web::{self, BodyError, RequestBody, Sender, read_body};
 
 /// 16 KiB: a registration with the longest avatar URL, four times over.
 const MAX_BODY: usize = 16 * 1024;
@@ -31,7 +30,7 @@ const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Returns the credential that the request carries: a token or a key.
-pub(super) fn credential(request: &Request<Incoming>) -> Option<&str> {
+pub(super) fn credential(request: &Request<RequestBody>) -> Option<&str> {
     let value = request
         .headers()
         .get(header::AUTHORIZATION)?
@@ -41,7 +40,7 @@ pub(super) fn credential(request: &Request<Incoming>) -> Option<&str> {
 }
 
 /// Returns the person or the bot whose credential the request carries.
-pub(super) async fn caller(app: &App, request: &Request<Incoming>) -> Result<Caller, ApiError> {
+pub(super) async fn caller(app: &App, request: &Request<RequestBody>) -> Result<Caller, ApiError> {
     let credential = credential(request);
     match app.accounts.authenticate((app.clock)(), credential).await {
         Ok(caller) => {
@@ -57,7 +56,7 @@ pub(super) async fn caller(app: &App, request: &Request<Incoming>) -> Result<Cal
 }
 
 /// Returns the backend whose key the request carries; `None` where it carries none of a backend.
-fn backend(app: &App, request: &Request<Incoming>) -> Result<Option<Backend>, ApiError> {
+fn backend(app: &App, request: &Request<RequestBody>) -> Result<Option<Backend>, ApiError> {
     match app.accounts.backend(credential(request)) {
         None => Ok(None),
         Some(Ok(backend)) => {
@@ -82,7 +81,7 @@ pub(super) enum Seeker {
 
 impl Seeker {
     /// Returns who shows a token or a key.
-    pub(super) async fn of(app: &App, request: &Request<Incoming>) -> Result<Self, ApiError> {
+    pub(super) async fn of(app: &App, request: &Request<RequestBody>) -> Result<Self, ApiError> {
         match backend(app, request)? {
             Some(backend) => Ok(Self::Backend(backend)),
             None => Ok(Self::Caller(caller(app, request).await?)),
@@ -133,12 +132,12 @@ impl Seeker {
 }
 
 /// Returns who sent the request, as far as is known.
-pub(super) fn sender(request: &Request<Incoming>) -> Option<Sender> {
+pub(super) fn sender(request: &Request<RequestBody>) -> Option<Sender> {
     request.extensions().get().copied()
 }
 
 /// Returns the address by which the request is counted; `None` on this machine.
-pub(super) fn address(request: &Request<Incoming>) -> Option<IpAddr> {
+pub(super) fn address(request: &Request<RequestBody>) -> Option<IpAddr> {
     web::counted(sender(request)?.address)
 }
 
@@ -168,7 +167,7 @@ pub(super) fn count(app: &App, caller: &Caller, kind: Kind, many: usize) -> Resu
 }
 
 /// Counts one of this kind for the address that the request comes from, unless it is too much.
-pub(super) fn allow(app: &App, request: &Request<Incoming>, kind: Kind) -> Result<(), ApiError> {
+pub(super) fn allow(app: &App, request: &Request<RequestBody>, kind: Kind) -> Result<(), ApiError> {
     match sender(request) {
         Some(sender) => app.allow(kind, sender.address),
         None => Ok(()),
@@ -176,7 +175,7 @@ pub(super) fn allow(app: &App, request: &Request<Incoming>, kind: Kind) -> Resul
 }
 
 /// Returns the right to the admin routes, if the caller or the backend has it.
-pub(super) async fn admin(app: &App, request: &Request<Incoming>) -> Result<Admin, ApiError> {
+pub(super) async fn admin(app: &App, request: &Request<RequestBody>) -> Result<Admin, ApiError> {
     if request.extensions().get::<Operator>().is_some() {
         return Ok(Admin::operator());
     }
@@ -189,7 +188,7 @@ pub(super) async fn admin(app: &App, request: &Request<Incoming>) -> Result<Admi
 /// Returns the right to those of them that concern people, likewise.
 pub(super) async fn users_admin(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
 ) -> Result<UsersAdmin, ApiError> {
     if request.extensions().get::<Operator>().is_none()
         && let Some(backend) = backend(app, request)?
@@ -200,7 +199,7 @@ pub(super) async fn users_admin(
 }
 
 /// The right of the server's operator, which no administrator has by token.
-pub(super) fn operator(request: &Request<Incoming>) -> Result<Admin, ApiError> {
+pub(super) fn operator(request: &Request<RequestBody>) -> Result<Admin, ApiError> {
     match request.extensions().get::<Operator>() {
         Some(_) => Ok(Admin::operator()),
         None => {
@@ -212,7 +211,7 @@ pub(super) fn operator(request: &Request<Incoming>) -> Result<Admin, ApiError> {
 
 /// Returns how people reach this server, such as `https://chat.example.org`; see [`web::base_url`].
 /// A request of the operator's names no host by which anybody does.
-pub(super) fn base_url(app: &App, request: &Request<Incoming>) -> String {
+pub(super) fn base_url(app: &App, request: &Request<RequestBody>) -> String {
     let is_operators = request.extensions().get::<Operator>().is_some();
     if let (true, None, Some(local)) = (is_operators, &app.public, &app.local) {
         return local.clone();
@@ -225,12 +224,12 @@ pub(super) fn base_url(app: &App, request: &Request<Incoming>) -> String {
 pub(super) struct Query<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
 impl<'a> Query<'a> {
-    pub(super) fn of(request: &'a Request<Incoming>) -> Self {
+    pub(super) fn of(request: &'a Request<RequestBody>) -> Self {
         Self(form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()).collect())
     }
 
     /// Reads the query of a route of chats between two people, to which no room is known.
-    pub(super) fn without_rooms(request: &'a Request<Incoming>) -> Result<Self, FieldError> {
+    pub(super) fn without_rooms(request: &'a Request<RequestBody>) -> Result<Self, FieldError> {
         let query = Self::of(request);
         let key = "room_id";
         match query.raw(key) {
@@ -329,12 +328,12 @@ impl<const USUAL: usize, const MOST: usize> JsonSchema for Limit<USUAL, MOST> {
 }
 
 /// Reads the whole body, which must be UTF-8.
-pub(super) async fn body(request: Request<Incoming>) -> Result<String, ApiError> {
+pub(super) async fn body(request: Request<RequestBody>) -> Result<String, ApiError> {
     body_within(request, MAX_BODY).await
 }
 
 /// Reads the body of a request whose keys all have defaults: one that is left out is `{}`.
-pub(super) async fn optional_body(request: Request<Incoming>) -> Result<String, ApiError> {
+pub(super) async fn optional_body(request: Request<RequestBody>) -> Result<String, ApiError> {
     let body = body(request).await?;
     let is_absent = body.trim().is_empty();
     Ok(if is_absent { "{}".to_owned() } else { body })
@@ -342,7 +341,7 @@ pub(super) async fn optional_body(request: Request<Incoming>) -> Result<String, 
 
 /// Reads the whole body of at most so many bytes, which must be UTF-8, without a byte order mark.
 pub(super) async fn body_within(
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     most: usize,
 ) -> Result<String, ApiError> {
     let mut body = bytes_within(request, most).await?;
@@ -353,7 +352,7 @@ pub(super) async fn body_within(
 }
 
 /// Returns the length that a request says its body has.
-pub(super) fn content_length(request: &Request<Incoming>) -> Result<u64, Refusal> {
+pub(super) fn content_length(request: &Request<RequestBody>) -> Result<u64, Refusal> {
     let length = request.headers().get(header::CONTENT_LENGTH);
     let length = length.and_then(|text| text.to_str().ok()?.parse().ok());
     // HTTP/2 need not say it by a header, and says it otherwise.
@@ -364,7 +363,7 @@ pub(super) fn content_length(request: &Request<Incoming>) -> Result<u64, Refusal
 
 /// Reads the whole body of at most so many bytes.
 pub(super) async fn bytes_within(
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     most: usize,
 ) -> Result<Bytes, ApiError> {
     match read_body(request, most, BODY_TIMEOUT).await {

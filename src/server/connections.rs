@@ -24,7 +24,7 @@ use crate::budget::{Budget, LEAST_PART, Portions, SOCKET_BUFFER};
 use crate::config::ConnectionLimits;
 use crate::limits::{Key, Kind, Limits, Rates};
 use crate::metrics::{ConnectionMetrics, Metrics};
-use crate::web::{Body, Reception, Seldom, Stream, TrustedProxies, counted};
+use crate::web::{Body, Reception, RequestBody, Seldom, Stream, TrustedProxies, counted};
 
 /// After a failed accept (no more file descriptors, mostly): long enough not to spin, short enough
 /// not to be noticed.
@@ -100,7 +100,7 @@ impl Connections {
     /// Accepts connections and answers their requests, for as long as it is polled.
     pub async fn serve<H, F>(&self, listener: &TcpListener, handle: H)
     where
-        H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + 'static,
+        H: Fn(Request<RequestBody>, SocketAddr) -> F + Clone + Send + 'static,
         F: Future<Output = Response<Body>> + Send + 'static,
     {
         if let Err(error) = set_buffers(listener) {
@@ -123,7 +123,7 @@ impl Connections {
     /// Answers those who come by the control socket, for as long as it is polled.
     pub(super) async fn serve_control<H, F>(&self, control: Option<Control>, handle: H)
     where
-        H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+        H: Fn(Request<RequestBody>) -> F + Clone + Send + 'static,
         F: Future<Output = Response<Body>> + Send + 'static,
     {
         let Some(control) = control else { return };
@@ -148,7 +148,7 @@ impl Connections {
     ) -> impl Future<Output = ()> + Send + 'static + use<I, H, F>
     where
         I: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
-        H: Fn(Request<Incoming>) -> F + Send + 'static,
+        H: Fn(Request<RequestBody>) -> F + Send + 'static,
         F: Future<Output = Response<Body>> + Send + 'static,
     {
         let reception = self.reception.connection(None);
@@ -158,7 +158,7 @@ impl Connections {
 
     fn admit<H, F>(&self, stream: TcpStream, peer: SocketAddr, handle: H)
     where
-        H: Fn(Request<Incoming>, SocketAddr) -> F + Send + 'static,
+        H: Fn(Request<RequestBody>, SocketAddr) -> F + Send + 'static,
         F: Future<Output = Response<Body>> + Send + 'static,
     {
         // What comes through a proxy, or from this machine, is not one client's.
@@ -299,8 +299,9 @@ fn set_buffers(listener: &TcpListener) -> rustix::io::Result<()> {
 }
 
 /// Says by which rules the body of a request is received, if it has one.
-fn receiving(mut request: Request<Incoming>, reception: &Reception) -> Request<Incoming> {
+fn receiving(request: Request<Incoming>, reception: &Reception) -> Request<RequestBody> {
     use hyper::body::Body as _;
+    let mut request = RequestBody::of(request, || reception.stopping.clone());
     if !request.body().is_end_stream() {
         request.extensions_mut().insert(reception.clone());
     }

@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::net::TcpListener;
@@ -26,7 +25,7 @@ use crate::push::Pushes;
 use crate::search::Search;
 use crate::store::{Location, Store};
 use crate::transport::Engine;
-use crate::web::{self, Body};
+use crate::web::{self, Body, RequestBody};
 
 /// 8: a pair of scrapers, and a person with curl. More wait until one of them has gone.
 const MAX_CONNECTIONS: usize = 8;
@@ -148,7 +147,7 @@ pub(super) async fn serve(listener: Option<TcpListener>, sources: Sources) {
         match listener.accept().await {
             Ok((stream, _)) => {
                 let sources = Arc::clone(&sources);
-                let answer = move |request: Request<Incoming>| {
+                let answer = move |request: Request<RequestBody>| {
                     let sources = Arc::clone(&sources);
                     async move {
                         // Looks at every session and every open file: not for a thread that others
@@ -179,12 +178,12 @@ pub(super) async fn serve(listener: Option<TcpListener>, sources: Sources) {
 /// Returns whether a request calls this machine by a name that no site can have. Another site's
 /// page could be made to read what listens on this machine alone, where the name of its site leads
 /// here.
-fn is_called_loopback(request: &Request<Incoming>) -> bool {
+fn is_called_loopback(request: &Request<RequestBody>) -> bool {
     let host = request.headers().get(header::HOST);
     host.is_none_or(|host| host.to_str().is_ok_and(web::is_loopback))
 }
 
-fn answer(request: &Request<Incoming>, sources: &Sources) -> Response<Body> {
+fn answer(request: &Request<RequestBody>, sources: &Sources) -> Response<Body> {
     let mut response = Response::new(Body::default());
     let close = HeaderValue::from_static("close");
     response.headers_mut().insert(header::CONNECTION, close);

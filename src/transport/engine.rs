@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use hyper::body::Incoming;
 use hyper::{Method, Request, Response};
 
 use super::application::Acceptor;
@@ -15,7 +14,7 @@ use super::shared::Shared;
 use super::{polling, websocket};
 use crate::budget::Pool;
 use crate::engineio::CloseReason;
-use crate::web::{self, Body, Origins, Verdict};
+use crate::web::{self, Body, Origins, RequestBody, Verdict};
 
 /// The sessions of one path. Cheap to clone.
 #[derive(Clone)]
@@ -39,7 +38,7 @@ impl Engine {
 
     /// Answers one request. Must run in a tokio runtime; a request whose future is dropped closes
     /// its session.
-    pub async fn serve(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+    pub async fn serve(&self, request: Request<RequestBody>, peer: SocketAddr) -> Response<Body> {
         let origins = &self.shared.config.origins;
         let page = origins.judge(&request);
         let allowed = origins.headers(page, request.headers());
@@ -62,7 +61,7 @@ impl Engine {
 
     async fn route(
         &self,
-        request: Request<Incoming>,
+        request: Request<RequestBody>,
         peer: SocketAddr,
         websocket: bool,
         page: Verdict,

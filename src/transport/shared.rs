@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hyper::Request;
-use hyper::body::Incoming;
 use hyper::header::HeaderMap;
 use tokio_util::task::TaskTracker;
 
@@ -18,7 +17,7 @@ use super::refusal::Refusal;
 use super::refusals::Refusals;
 use super::registry::Registry;
 use crate::engineio::{self, Packet, Upgrade};
-use crate::web::Seldom;
+use crate::web::{RequestBody, Seldom};
 
 /// The state that the sessions of an engine share.
 pub(super) struct Shared {
@@ -48,7 +47,7 @@ impl Shared {
     /// Opens a session and introduces it. Returns it with headers for the response.
     pub(super) fn open(
         self: &Arc<Self>,
-        request: &Request<Incoming>,
+        request: &Request<RequestBody>,
         peer: SocketAddr,
         upgrade: Upgrade,
     ) -> Result<(Arc<Live>, HeaderMap), Refusal> {

@@ -13,6 +13,7 @@ mod proxy;
 mod public;
 mod query;
 mod reception;
+mod request_body;
 mod seldom;
 mod stream;
 
@@ -26,6 +27,7 @@ pub use policy::PagePolicy;
 pub use proxy::{Network, NetworkError, Sender, TrustedProxies};
 pub use public::{Below, PublicUrl, PublicUrlError};
 pub use query::{may_have, query_pairs};
-pub use reception::{BodyError, Reception, drain, read_body};
+pub use reception::{BodyError, Reception, read_body};
+pub use request_body::RequestBody;
 pub use seldom::Seldom;
 pub use stream::{Stream, Traffic};

@@ -8,11 +8,10 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::Request;
-use hyper::body::{Body as _, Incoming};
-use hyper::header;
-use tokio::time::timeout;
+use hyper::body::Body as _;
 use tokio_util::sync::CancellationToken;
 
+use super::request_body::{DRAINED, RequestBody};
 use crate::budget::{BODIES_OF_AN_ADDRESS, Owner, Portion, Portions, UNCOUNTED_HALF};
 
 /// The rules by which the bodies of a connection's requests are received. An extension of each
@@ -83,16 +82,6 @@ impl Drop for Spare {
 /// 1 s: what a stopping server waits for the rest of a body.
 const STOP_GRACE: Duration = Duration::from_secs(1);
 
-/// The part of a body that is too large that is read and dropped before the refusal: a client that
-/// is still sending when the connection is closed sees a broken connection and no refusal. 8 MiB;
-/// larger ones are cut off.
-const DRAINED: usize = 8 << 20;
-
-/// 5 s: what is left of a body that is not wanted is read for so long,
-const DRAIN_PATIENCE: Duration = Duration::from_secs(5);
-/// 1 s: and for as long as something of it comes within so much.
-const DRAIN_PAUSE: Duration = Duration::from_secs(1);
-
 /// The reason that a body was not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
@@ -110,7 +99,7 @@ pub enum BodyError {
 /// Returns the whole body, of at most `limit` bytes, if it arrives within `timeout`, and within a
 /// second once the server stops. A large one is counted until then.
 pub async fn read_body(
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     limit: usize,
     timeout: Duration,
 ) -> Result<Bytes, BodyError> {
@@ -132,7 +121,7 @@ pub async fn read_body(
 }
 
 async fn read(
-    mut body: Incoming,
+    mut body: RequestBody,
     limit: usize,
     mut portion: Option<Portion>,
     uncounted: usize,
@@ -166,36 +155,5 @@ async fn read(
         Err(BodyError::TooLarge)
     } else {
         Ok(whole.freeze())
-    }
-}
-
-/// Reads and drops what is left of a body that is not wanted, before the answer: a client that is
-/// still sending when its connection is closed, or its stream of HTTP/2 reset, may see that alone.
-/// One that waits to be asked for its body is not asked; more than 8 MiB is cut off.
-pub async fn drain(mut request: Request<Incoming>) {
-    let body = request.body();
-    let is_long = body.size_hint().lower() > DRAINED as u64;
-    if body.is_end_stream() || is_long || request.headers().contains_key(header::EXPECT) {
-        return;
-    }
-    let reception: Option<Reception> = request.extensions().get().cloned();
-    let ended = async {
-        match &reception {
-            Some(reception) => reception.stopping.cancelled().await,
-            None => std::future::pending().await,
-        }
-    };
-    let draining = async {
-        let mut length = 0;
-        while length <= DRAINED
-            && let Ok(Some(Ok(frame))) = timeout(DRAIN_PAUSE, request.body_mut().frame()).await
-        {
-            length += frame.data_ref().map_or(0, Bytes::len);
-        }
-    };
-    tokio::select! {
-        () = draining => {}
-        () = tokio::time::sleep(DRAIN_PATIENCE) => {}
-        () = ended => {}
     }
 }

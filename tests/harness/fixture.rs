@@ -46,7 +46,7 @@ pub(crate) async fn serve(fixture: Fixture, listener: &TcpListener) {
     }
     let engines: Arc<[_]> = fixture.engines.into();
     let delay = fixture.handshake_delay;
-    let answer = move |request: hyper::Request<hyper::body::Incoming>, peer| {
+    let answer = move |request: hyper::Request<chatd::web::RequestBody>, peer| {
         let engines = Arc::clone(&engines);
         async move {
             let engine = engines

@@ -2,13 +2,16 @@
 //! are too much.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use chatd::config::Config;
 use chatd::web::{Origin, PagePolicy};
+use futures_util::future::join_all;
 use hyper::StatusCode;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::support::{TestServer, config, soon};
 
@@ -52,6 +55,71 @@ async fn a_client_that_says_no_more_once_it_has_asked_is_answered_to_the_end() {
         let length = format!("content-length: {}", body.len());
         assert!(head.contains(&length), "{path}: {head}");
         assert!(!body.is_empty(), "{path}");
+    }
+    server.stop().await;
+}
+
+/// Sends a request of two bytes, these a moment after its head, and another one by the same
+/// connection; gives what that is answered.
+async fn asked_again(server: &TestServer, method: &str, path: &str, token: Option<&str>) -> String {
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let token = token.map(|token| format!("authorization: Bearer {token}\r\n"));
+    let token = token.unwrap_or_default();
+    let head = format!("{method} {path} HTTP/1.1\r\nhost: x\r\n{token}content-length: 2\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // Some answer before they have the body, the others wait for it.
+    let _ = timeout(Duration::from_millis(200), stream.readable()).await;
+    let next = "{}GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let _ = stream.write_all(next.as_bytes()).await;
+    let mut answers = Vec::new();
+    let _ = soon(stream.read_to_end(&mut answers)).await;
+    let answers = String::from_utf8_lossy(&answers);
+    let (_, next) = answers.rsplit_once("HTTP/1.1 ").unwrap_or_default();
+    next.lines().next().unwrap_or_default().to_owned()
+}
+
+/// Libraries send the head and the body one after the other, and a body where none is wanted. Who is
+/// answered by the head alone had the connection closed under the next request.
+#[tokio::test]
+async fn a_body_that_nobody_reads_ends_no_connection() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let documents = server
+        .send("GET", "/api/openapi.json", None, "")
+        .await
+        .json();
+    let paths = documents["paths"].as_object().unwrap();
+    let mut asked = Vec::new();
+    for (path, methods) in paths {
+        let path = path.replace(['{', '}'], "");
+        for method in methods.as_object().unwrap().keys() {
+            let method = method.to_uppercase();
+            if !["GET", "POST", "PUT", "PATCH", "DELETE"].contains(&&*method) {
+                continue;
+            }
+            asked.push((method.clone(), path.clone(), None));
+            asked.push((method, path.clone(), Some(&*admin.token)));
+        }
+    }
+    assert!(asked.len() > 150, "{}", asked.len());
+    asked.push(("GET".into(), "/nothing/here".into(), None));
+    asked.push(("DELETE".into(), "/".into(), None));
+    asked.push((
+        "POST".into(),
+        "/socket.io/?EIO=4&transport=polling&sid=none".into(),
+        None,
+    ));
+    asked.push((
+        "POST".into(),
+        "/socket.io/?EIO=9&transport=polling".into(),
+        None,
+    ));
+    let answers = asked.iter().map(|(method, path, token)| {
+        let again = asked_again(&server, method, path, *token);
+        async move { (method, path, token.is_some(), again.await) }
+    });
+    for (method, path, is_known, again) in join_all(answers).await {
+        assert_eq!(again, "200 OK", "{method} {path}, with a token: {is_known}");
     }
     server.stop().await;
 }

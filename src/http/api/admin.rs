@@ -1,6 +1,5 @@
 //! `/api/admin`: the routes of administrators. Others get `forbidden`.
 
-use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 
 use crate::accounts::{ChangeAccount, NewAccount, NewInvite, PutAccount};
@@ -15,7 +14,7 @@ use crate::http::request::{
 };
 use crate::http::router::PathParams;
 use crate::model::{User, UserId};
-use crate::web::Body;
+use crate::web::{Body, RequestBody};
 
 reads! {
     /// The body of a new invite.
@@ -105,7 +104,7 @@ pub(in crate::http) const CREATE_INVITE: Operation = Operation::new(
 /// the invite.
 pub(in crate::http) async fn create_invite(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     let admin = admin(app, &request).await?;
     let base = base_url(app, &request);
@@ -134,7 +133,7 @@ pub(in crate::http) const INVITES: Operation = Operation::new(
 /// `GET /api/admin/invites`: all that are kept, the newest first.
 pub(in crate::http) async fn invites(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     let base = base_url(app, request);
     let invites = app.accounts.invites(admin(app, request).await?).into_iter();
@@ -152,7 +151,7 @@ pub(in crate::http) const REVOKE_INVITE: Operation =
 /// `DELETE /api/admin/invites/:code`
 pub(in crate::http) async fn revoke_invite(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let admin = admin(app, request).await?;
@@ -176,7 +175,7 @@ pub(in crate::http) const USERS: Operation =
 /// of that name, or none.
 pub(in crate::http) async fn users(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     let admin = users_admin(app, request).await?;
     let which = WhichUsers::read(&Query::of(request))?;
@@ -210,7 +209,7 @@ pub(in crate::http) const PUT_USER: Operation = Operation::new(
 /// was there.
 pub(in crate::http) async fn put_user(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let admin = users_admin(app, &request).await?;
@@ -244,7 +243,7 @@ pub(in crate::http) const CHANGE_USER: Operation = Operation::new(
 /// `{"disabled"?,"is_admin"?,"username"?,"name"?,"avatar"?,"password"?}`
 pub(in crate::http) async fn change_user(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let admin = users_admin(app, &request).await?;
@@ -287,7 +286,7 @@ pub(in crate::http) const DELETE_USER: Operation = Operation::new(
 /// `DELETE /api/admin/users/:id?messages=keep`: the account is no more.
 pub(in crate::http) async fn delete_user(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let admin = users_admin(app, request).await?;
@@ -313,7 +312,7 @@ pub(in crate::http) const CREATE_USER: Operation = Operation::new(
 /// account.
 pub(in crate::http) async fn create_user(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     let admin = users_admin(app, &request).await?;
     let body = body(request).await?;
@@ -344,7 +343,7 @@ pub(in crate::http) const TOKEN: Operation = Operation::new(
 /// `POST /api/admin/users/:id/token`: a token of a person, for the server's operator alone.
 pub(in crate::http) async fn token(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let operator = operator(request)?;

@@ -1,7 +1,6 @@
 //! `/api/admin/rooms`: all rooms, for administrators of the server: what they are called and how
 //! many are in them, and nothing that was said there.
 
-use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 
 use super::room_pages::next_meta;
@@ -16,7 +15,7 @@ use crate::http::error::ApiError;
 use crate::http::request::{Limit, Query, admin, body, operator};
 use crate::http::router::PathParams;
 use crate::model::{RoomId, UserId};
-use crate::web::Body;
+use crate::web::{Body, RequestBody};
 
 reads! {
     /// The query of a page of all rooms.
@@ -62,7 +61,7 @@ pub(in crate::http) const ALL: Operation = Operation::new(
 /// `GET /api/admin/rooms?limit=&after=`
 pub(in crate::http) async fn all(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     admin(app, request).await?;
     let which = WhichOfAll::read(&Query::of(request))?;
@@ -84,7 +83,7 @@ pub(in crate::http) const SHOW: Operation = Operation::new(
 /// `GET /api/admin/rooms/:id`
 pub(in crate::http) async fn show(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     admin(app, request).await?;
@@ -105,7 +104,7 @@ pub(in crate::http) const RETAIN: Operation = Operation::new(
 /// `PATCH /api/admin/rooms/:id` `{"retention_days"}`: the room, changed.
 pub(in crate::http) async fn retain(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     admin(app, &request).await?;
@@ -135,7 +134,7 @@ pub(in crate::http) const ARCHIVE: Operation = Operation::new(
 /// `DELETE /api/admin/rooms/:id`: the room, archived or, with `erase`, on its way out.
 pub(in crate::http) async fn archive(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     admin(app, request).await?;
@@ -160,7 +159,7 @@ pub(in crate::http) const MEMBERS: Operation = Operation::new(
 /// `GET /api/admin/rooms/:id/members?limit=&after=`, for the server's operator alone.
 pub(in crate::http) async fn members(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     operator(request)?;

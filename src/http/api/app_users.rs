@@ -1,6 +1,5 @@
 //! `PUT /api/admin/users`: an app's own users, many at once.
 
-use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 use serde_json::value::RawValue;
 
@@ -13,7 +12,7 @@ use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::request::{body_within, users_admin};
 use crate::model::UserId;
-use crate::web::Body;
+use crate::web::{Body, RequestBody};
 
 /// How many users one request may name.
 const MOST_USERS: usize = 1_000;
@@ -50,7 +49,7 @@ pub(in crate::http) const PUT: Operation = Operation::new(
 /// that order.
 pub(in crate::http) async fn put(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     let admin = users_admin(app, &request).await?;
     let body = body_within(request, MAX_BODY).await?;

@@ -1,6 +1,5 @@
 //! `/api/auth`: registering, logging in and out, and the caller's own account.
 
-use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 
 use crate::accounts::{Asker, ChangeOwn, Device, Leave, LoggingIn, Login, Register};
@@ -13,14 +12,14 @@ use crate::http::error::ApiError;
 use crate::http::request::{address, body, caller, optional_body, sender};
 use crate::limits::{Key, Kind};
 use crate::model::Username;
-use crate::web::{Body, client_name};
+use crate::web::{Body, RequestBody, client_name};
 
 fn logged_in(status: StatusCode, login: Login) -> Response<Body> {
     answer::data(status, LoggedIn::from(login))
 }
 
 /// Returns by what a person logs in who sent a request.
-pub(super) fn device(request: &Request<Incoming>) -> Device {
+pub(super) fn device(request: &Request<RequestBody>) -> Device {
     Device {
         client: client_name(request.headers()).map(Into::into),
         address: sender(request).map(|sender| sender.address),
@@ -59,7 +58,7 @@ pub(in crate::http) const REGISTER: Operation =
 /// token.
 pub(in crate::http) async fn register(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     let address = address(&request);
     let device = device(&request);
@@ -115,7 +114,7 @@ pub(in crate::http) const LOGIN: Operation = Operation::new(
 /// `POST /api/auth/login` `{"username","password"}`: 200 and a token.
 pub(in crate::http) async fn login(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     let address = address(&request);
     let device = device(&request);
@@ -143,7 +142,7 @@ pub(in crate::http) const ME: Operation =
 /// `GET /api/auth/me`: the caller.
 pub(in crate::http) async fn me(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
     let account = Account::new(&caller.user, caller.is_admin());
@@ -178,7 +177,7 @@ pub(in crate::http) const CHANGE: Operation = Operation::new(
 /// caller, changed.
 pub(in crate::http) async fn change(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, &request).await?;
     let address = address(&request);
@@ -250,7 +249,7 @@ pub(in crate::http) const DELETE: Operation = Operation::new(
 /// more.
 pub(in crate::http) async fn delete(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, &request).await?;
     let address = address(&request);
@@ -284,7 +283,7 @@ pub(in crate::http) const LOGOUT: Operation = Operation::new(
 /// disconnected.
 pub(in crate::http) async fn logout(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
     app.accounts.logout((app.clock)(), &caller).await?;

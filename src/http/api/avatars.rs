@@ -1,6 +1,5 @@
 //! `/api/avatars`: the pictures of accounts and rooms that this server keeps.
 
-use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 
 use super::files::served;
@@ -16,7 +15,7 @@ use crate::http::request::{allow, caller, content_length, count};
 use crate::http::router::PathParams;
 use crate::limits::Kind;
 use crate::model::{FileId, RoomId, UserId};
-use crate::web::Body;
+use crate::web::{Body, RequestBody};
 
 /// What the file is called whose bytes are a picture.
 const NAME: &str = "avatar";
@@ -52,7 +51,7 @@ pub(in crate::http) const SHOW: Operation = Operation::new(
 /// `GET /api/avatars/:id`: the picture of an account or a room.
 pub(in crate::http) async fn show(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     allow(app, request, Kind::Requests)?;
@@ -79,7 +78,7 @@ pub(in crate::http) const PUT_MINE: Operation = Operation::new(
 /// `PUT /api/auth/me/avatar`: the caller, with another picture.
 pub(in crate::http) async fn put_mine(
     app: &App,
-    request: &mut Request<Incoming>,
+    request: &mut Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
     app.accounts.may_have_picture(&caller)?;
@@ -118,7 +117,7 @@ pub(in crate::http) const PUT_OF_ROOM: Operation = Operation::new(
 /// `PUT /api/rooms/:id/avatar`: the room, with another picture.
 pub(in crate::http) async fn put_of_room(
     app: &App,
-    request: &mut Request<Incoming>,
+    request: &mut Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
@@ -142,7 +141,7 @@ pub(in crate::http) async fn put_of_room(
 async fn taken(
     app: &App,
     owner: UserId,
-    request: &mut Request<Incoming>,
+    request: &mut Request<RequestBody>,
 ) -> Result<FileId, ApiError> {
     let (length, most) = (content_length(request)?, MAX_PICTURE_BYTES);
     if length > most {

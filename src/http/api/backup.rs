@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::body::{Frame, SizeHint};
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response};
 use parking_lot::Mutex;
@@ -24,7 +24,7 @@ use crate::files::Archive;
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::request::{Query, admin, operator};
-use crate::web::Body;
+use crate::web::{Body, RequestBody};
 
 /// 64 KiB: how much of the file is in memory at once.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -62,7 +62,7 @@ pub(in crate::http) const SHOW: Operation = Operation::new(
 /// large file may take minutes for.
 pub(in crate::http) async fn show(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     admin(app, request).await?;
     let files = Wanted::read(&Query::of(request))?.files;
@@ -71,7 +71,7 @@ pub(in crate::http) async fn show(
 }
 
 /// Returns the folder that the operator names.
-fn elsewhere(request: &Request<Incoming>) -> Option<PathBuf> {
+fn elsewhere(request: &Request<RequestBody>) -> Option<PathBuf> {
     operator(request).ok()?;
     let folder = request.headers().get(ELSEWHERE)?;
     Some(PathBuf::from(OsStr::from_bytes(folder.as_bytes())))

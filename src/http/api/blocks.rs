@@ -1,6 +1,5 @@
 //! `/api/blocks`: whom a person has blocked.
 
-use hyper::body::Incoming;
 use hyper::{Request, Response};
 
 use crate::contract::documents::{Access, Operation};
@@ -12,7 +11,7 @@ use crate::http::error::ApiError;
 use crate::http::request::{Limit, Query, caller, charge};
 use crate::http::router::PathParams;
 use crate::model::UserId;
-use crate::web::Body;
+use crate::web::{Body, RequestBody};
 
 reads! {
     /// The query of a page of the people whom one has blocked.
@@ -40,7 +39,7 @@ pub(in crate::http) const LIST: Operation = Operation::new(
 /// `GET /api/blocks?limit=&after=`
 pub(in crate::http) async fn list(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
     let Which { limit, after } = Which::read(&Query::of(request))?;
@@ -64,7 +63,7 @@ pub(in crate::http) const PUT: Operation = Operation::new(
 /// `PUT /api/blocks/:user_id`
 pub(in crate::http) async fn put(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     set(app, request, params, true).await
@@ -78,7 +77,7 @@ pub(in crate::http) const DELETE: Operation =
 /// `DELETE /api/blocks/:user_id`
 pub(in crate::http) async fn delete(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     set(app, request, params, false).await
@@ -86,7 +85,7 @@ pub(in crate::http) async fn delete(
 
 async fn set(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     params: &PathParams,
     blocked: bool,
 ) -> Result<Response<Body>, ApiError> {

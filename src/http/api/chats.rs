@@ -1,6 +1,5 @@
 //! `/api/chats`: reading, and marking read. Nothing is sent here.
 
-use hyper::body::Incoming;
 use hyper::{Request, Response};
 
 use crate::chat::{ChatError, HistoryQuery};
@@ -15,7 +14,7 @@ use crate::http::error::ApiError;
 use crate::http::request::{Limit, Query, caller, charge};
 use crate::http::router::PathParams;
 use crate::model::{MessageId, UserId};
-use crate::web::Body;
+use crate::web::{Body, RequestBody};
 
 reads! {
     /// The query of a page of chats.
@@ -70,7 +69,7 @@ pub(in crate::http) const RECENTS: Operation =
 /// `GET /api/chats/?limit=50&before=<cursor>`: the caller's chats, newest first.
 pub(in crate::http) async fn recents(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
     let WhichChats { limit, before } = WhichChats::read(&Query::without_rooms(request)?)?;
@@ -104,7 +103,7 @@ pub(in crate::http) const HISTORY: Operation = Operation::new(
 /// with `around` those around that id.
 pub(in crate::http) async fn history(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
@@ -153,7 +152,7 @@ pub(in crate::http) const UNREAD: Operation = Operation::new(
 /// `GET /api/chats/unread?limit=200&after=<id>`: the caller's unread messages, ascending by id.
 pub(in crate::http) async fn unread(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
     let WhichUnread { limit, after } = WhichUnread::read(&Query::without_rooms(request)?)?;
@@ -185,7 +184,7 @@ pub(in crate::http) const MARK_READ: Operation = Operation::new(
 /// `PATCH /api/chats/:messageId/read`: marks one message read, for its receiver; idempotent.
 pub(in crate::http) async fn mark_read(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;

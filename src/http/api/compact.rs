@@ -1,6 +1,5 @@
 //! `/api/admin/compact`: gives back what the data file does not need, while the server runs.
 
-use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -12,7 +11,7 @@ use crate::http::answer;
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::request::operator;
-use crate::web::Body;
+use crate::web::{Body, RequestBody};
 
 /// When to try again while the file is being rewritten.
 const RETRY_AFTER_MS: u64 = 30_000;
@@ -35,7 +34,7 @@ pub(in crate::http) const MAKE: Operation = Operation::new(
 /// `POST /api/admin/compact`, for the server's operator: answered once the new file has its place.
 pub(in crate::http) async fn make(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     operator(request)?;
     let sizes = app.chat.compact().await.map_err(refusal)?;

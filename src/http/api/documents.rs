@@ -9,7 +9,6 @@
 use std::sync::OnceLock;
 
 use bytes::Bytes;
-use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 use serde_json::Value;
@@ -19,7 +18,7 @@ use crate::contract::{Code, events, webhooks};
 use crate::http::app::App;
 use crate::http::assets::is_known;
 use crate::http::router::ROUTES;
-use crate::web::Body;
+use crate::web::{Body, RequestBody};
 
 /// The documents, their page, and the guides.
 #[derive(Default)]
@@ -117,7 +116,7 @@ pub(in crate::http) const OPENAPI: Operation = Operation::new(
 .bare(JSON);
 
 /// `GET /api/openapi.json`
-pub(in crate::http) fn openapi(app: &App, request: &Request<Incoming>) -> Response<Body> {
+pub(in crate::http) fn openapi(app: &App, request: &Request<RequestBody>) -> Response<Body> {
     show(app, request, &app.documents.made().openapi, JSON)
 }
 
@@ -129,7 +128,7 @@ pub(in crate::http) const ASYNCAPI: Operation = Operation::new(
 .bare(JSON);
 
 /// `GET /api/asyncapi.json`
-pub(in crate::http) fn asyncapi(app: &App, request: &Request<Incoming>) -> Response<Body> {
+pub(in crate::http) fn asyncapi(app: &App, request: &Request<RequestBody>) -> Response<Body> {
     show(app, request, &app.documents.made().asyncapi, JSON)
 }
 
@@ -141,7 +140,7 @@ pub(in crate::http) const PAGE: Operation = Operation::new(
 .bare(HTML);
 
 /// `GET /docs`
-pub(in crate::http) fn page(app: &App, request: &Request<Incoming>) -> Response<Body> {
+pub(in crate::http) fn page(app: &App, request: &Request<RequestBody>) -> Response<Body> {
     show(app, request, &app.documents.made().page, HTML)
 }
 
@@ -167,7 +166,11 @@ pub(in crate::http) const HANDBOOK: Operation = Operation::new(
 .bare(HTML);
 
 /// `GET /docs/app`, `/docs/chat` and `/docs/operate`: the guide of this name.
-pub(in crate::http) fn guide(app: &App, request: &Request<Incoming>, name: &str) -> Response<Body> {
+pub(in crate::http) fn guide(
+    app: &App,
+    request: &Request<RequestBody>,
+    name: &str,
+) -> Response<Body> {
     let guides = &app.documents.made().guides;
     let found = guides.iter().find(|(known, _)| *known == name);
     let body = found.map(|(_, body)| body.clone()).unwrap_or_default();
@@ -176,7 +179,7 @@ pub(in crate::http) fn guide(app: &App, request: &Request<Incoming>, name: &str)
 
 fn show(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     body: &Bytes,
     media_type: &'static str,
 ) -> Response<Body> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::body::{Frame, SizeHint};
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -24,7 +24,7 @@ use crate::http::request::{Query, allow, body, caller};
 use crate::http::router::PathParams;
 use crate::limits::Kind;
 use crate::model::{Attachment, Extras, FileId, PathSegment, Timestamp, UserId};
-use crate::web::Body;
+use crate::web::{Body, RequestBody};
 
 /// 128 KiB: how much of a file is in memory at once.
 const CHUNK_BYTES: u64 = 128 << 10;
@@ -128,7 +128,7 @@ pub(in crate::http) const PREVIEW: Operation = Operation::new(
 /// `GET /api/files/:id/:name?k=`, `…/preview?k=`: the bytes of a file, or of its smaller picture.
 pub(in crate::http) async fn show(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     params: &PathParams,
     is_preview: bool,
 ) -> Result<Response<Body>, ApiError> {
@@ -145,7 +145,7 @@ pub(super) fn served(
     file: OpenFile,
     name: &str,
     now: Timestamp,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
 ) -> Response<Body> {
     let asked = request.headers();
     let tag = format!("\"{:x}-{:08x}\"", file.size, file.tag);
@@ -378,7 +378,7 @@ pub(in crate::http) const URLS: Operation = Operation::new(
 /// `POST /api/files/urls`: fresh URLs.
 pub(in crate::http) async fn urls(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, &request).await?.user.id;
     let text = body(request).await?;

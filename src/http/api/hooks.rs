@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 
 use crate::accounts::Admin;
@@ -16,7 +15,7 @@ use crate::http::error::ApiError;
 use crate::http::request::{admin, base_url, body};
 use crate::http::router::PathParams;
 use crate::model::{HookEvent, RoomId, UserId};
-use crate::web::Body;
+use crate::web::{Body, RequestBody};
 
 reads! {
     /// The body of a new incoming hook: `room_id` or `user_id`.
@@ -87,7 +86,7 @@ pub(in crate::http) const CREATE_IN: Operation = Operation::new(
 /// `POST /api/admin/hooks/in` `{"bot_id","room_id"|"user_id","name"}`: 201 `{"id","url"}`.
 pub(in crate::http) async fn create_in(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     let admin = admin(app, &request).await?;
     let base = base_url(app, &request);
@@ -114,7 +113,7 @@ pub(in crate::http) const ALL_IN: Operation =
 /// `GET /api/admin/hooks/in`
 pub(in crate::http) async fn all_in(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     let admin = admin(app, request).await?;
     let hooks = app.hooks.all(admin);
@@ -149,7 +148,7 @@ pub(in crate::http) const CHANGE_IN: Operation = Operation::new(
 /// `PATCH /api/admin/hooks/in/:id` `{"paused":false}`
 pub(in crate::http) async fn change_in(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let admin = admin(app, &request).await?;
@@ -180,7 +179,7 @@ pub(in crate::http) const DELETE_OUT: Operation =
 /// `DELETE /api/admin/hooks/in/:id`, `DELETE /api/admin/hooks/out/:id`
 pub(in crate::http) async fn delete(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     params: &PathParams,
     is_out: bool,
 ) -> Result<Response<Body>, ApiError> {
@@ -203,7 +202,7 @@ pub(in crate::http) const CREATE_OUT: Operation = Operation::new(
 /// `POST /api/admin/hooks/out` `{"url","events"?,"room_ids"?}`: 201 `{"id","secret"}`.
 pub(in crate::http) async fn create_out(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     let admin = admin(app, &request).await?;
     let body = body(request).await?;
@@ -230,7 +229,7 @@ pub(in crate::http) const ALL_OUT: Operation = Operation::new(
 /// `GET /api/admin/hooks/out`
 pub(in crate::http) async fn all_out(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     let admin = admin(app, request).await?;
     let hooks = app.hooks.all(admin);
@@ -257,7 +256,7 @@ pub(in crate::http) const CHANGE_OUT: Operation = Operation::new(
 /// `PATCH /api/admin/hooks/out/:id` `{"paused":true}`
 pub(in crate::http) async fn change_out(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let admin = admin(app, &request).await?;
@@ -281,7 +280,7 @@ pub(in crate::http) const REPLAY: Operation = Operation::new(
 /// `POST /api/admin/hooks/out/:id/replay` `{"since"}`
 pub(in crate::http) async fn replay(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let admin = admin(app, &request).await?;

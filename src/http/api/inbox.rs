@@ -1,6 +1,5 @@
 //! `/api/inbox`: the chats of every kind in one list.
 
-use hyper::body::Incoming;
 use hyper::{Request, Response};
 
 use crate::contract::documents::{Access, Operation};
@@ -10,7 +9,7 @@ use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::request::{Limit, Query, caller, charge};
 use crate::model::{EntryId, User};
-use crate::web::Body;
+use crate::web::{Body, RequestBody};
 
 reads! {
     /// The query of a page of all chats.
@@ -32,7 +31,7 @@ pub(in crate::http) const LIST: Operation = Operation::new(
 /// `GET /api/inbox?limit=50&before=`: people and rooms together, newest first.
 pub(in crate::http) async fn list(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
     let user = caller.user.id;

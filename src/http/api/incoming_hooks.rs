@@ -4,7 +4,6 @@
 
 use std::borrow::Cow;
 
-use hyper::body::Incoming;
 use hyper::header;
 use hyper::{Request, Response, StatusCode};
 use schemars::JsonSchema;
@@ -22,7 +21,7 @@ use crate::http::request::{allow, bytes_within, credential};
 use crate::http::router::PathParams;
 use crate::limits::{Key, Kind};
 use crate::model::{ChatId, ClientId, Speaker};
-use crate::web::{Body, drain};
+use crate::web::{Body, RequestBody};
 
 /// 256 KiB: alerts of a whole cluster in one body, of which the beginning is shown.
 const MAX_BODY: usize = 256 << 10;
@@ -141,7 +140,7 @@ const REFUSALS: [Code; 10] = [
 /// `POST /api/hooks/:id/:secret`
 pub(in crate::http) async fn write(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let OpenedHook { id, secret } = OpenedHook::read(params)?;
@@ -151,7 +150,7 @@ pub(in crate::http) async fn write(
 /// `POST /api/hooks/:id`
 pub(in crate::http) async fn write_by_bearer(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let id = HookId(NamedHook::read(params)?.id);
@@ -161,7 +160,7 @@ pub(in crate::http) async fn write_by_bearer(
 
 async fn write_by(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     id: HookId,
     secret: &str,
 ) -> Result<Response<Body>, ApiError> {
@@ -170,7 +169,6 @@ async fn write_by(
         Err(error) => {
             // Who tries secrets is counted as all are who show none.
             allow(app, &request, Kind::Requests)?;
-            drain(request).await;
             return Err(error.into());
         }
     };
@@ -200,7 +198,7 @@ async fn write_by(
     Ok(answer::data(StatusCode::CREATED, row))
 }
 
-fn is_form(request: &Request<Incoming>) -> bool {
+fn is_form(request: &Request<RequestBody>) -> bool {
     let kind = request.headers().get(header::CONTENT_TYPE);
     let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();

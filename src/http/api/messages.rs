@@ -1,6 +1,5 @@
 //! `/api/messages`: one message by its id, of whichever chat; who reacted to it; and erasing it.
 
-use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 use tokio::sync::oneshot;
 
@@ -14,7 +13,7 @@ use crate::http::error::ApiError;
 use crate::http::request::{Limit, Query, caller, charge, operator};
 use crate::http::router::PathParams;
 use crate::model::{Emoji, MessageChange, MessageId};
-use crate::web::Body;
+use crate::web::{Body, RequestBody};
 
 reads! {
     /// The message.
@@ -34,7 +33,7 @@ pub(in crate::http) const SHOW: Operation = Operation::new(
 /// `GET /api/messages/:id`: one message, of a chat that is the caller's.
 pub(in crate::http) async fn show(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
@@ -63,7 +62,7 @@ pub(in crate::http) const DELETE: Operation = Operation::new(
 /// `DELETE /api/messages/:id`: erases a message of the caller's own, or any for an administrator.
 pub(in crate::http) async fn delete(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let (message, now) = (Which::read(params)?.id, (app.clock)());
@@ -123,7 +122,7 @@ pub(in crate::http) const REACTIONS: Operation = Operation::new(
 /// `GET /api/messages/:id/reactions?emoji=&limit=&after=`: who put which emoji on a message.
 pub(in crate::http) async fn reactions(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;

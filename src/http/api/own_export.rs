@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::body::{Frame, Incoming};
+use hyper::body::Frame;
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response};
 use serde::Serialize;
@@ -21,7 +21,7 @@ use crate::http::error::ApiError;
 use crate::http::request::caller;
 use crate::limits::{Key, Kind};
 use crate::model::UserId;
-use crate::web::Body;
+use crate::web::{Body, RequestBody};
 
 /// A client that takes nothing for so long loses its export.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -37,7 +37,7 @@ pub(in crate::http) const SHOW: Operation = Operation::new(
 /// `GET /api/auth/me/export`: the account in one line, then each message that the caller sent.
 pub(in crate::http) async fn show(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     let user = caller(app, request).await?.user;
     // Nothing is read of which only the head is wanted.

@@ -7,7 +7,6 @@
 //! a minute. Nothing that a request carries besides what is listed in [`Seen`] is kept, and that
 //! until the next code is announced.
 
-use hyper::body::Incoming;
 use hyper::header::{self, HeaderName};
 use hyper::{Method, Request, Response, StatusCode};
 use parking_lot::Mutex;
@@ -23,7 +22,7 @@ use crate::http::request::{allow, base_url, operator, sender};
 use crate::http::router::PathParams;
 use crate::limits::Kind;
 use crate::model::Timestamp;
-use crate::web::{Body, Verdict};
+use crate::web::{Body, RequestBody, Verdict};
 
 /// How long a code is known: far longer than one request takes.
 const LIFETIME_MS: u64 = 60_000;
@@ -65,7 +64,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    fn of(app: &App, request: &Request<Incoming>) -> Self {
+    fn of(app: &App, request: &Request<RequestBody>) -> Self {
         let header = |name: HeaderName| {
             let values = request.headers().get_all(name);
             let values: Vec<_> = values
@@ -121,7 +120,7 @@ pub(in crate::http) const SEEN: Operation = Operation::new(
 /// `GET`: for the operator, what arrived under it; from anyone else, that is noted.
 pub(in crate::http) async fn answer(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let code: String = params.required("code")?;

@@ -1,6 +1,5 @@
 //! `/api/admin/bots` and `/api/admin/keys`: the credentials of programs.
 
-use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 
 use crate::accounts::{ApiKey, ApiKeyId, NewBot};
@@ -13,7 +12,7 @@ use crate::http::error::ApiError;
 use crate::http::request::{admin, body};
 use crate::http::router::PathParams;
 use crate::model::UserId;
-use crate::web::Body;
+use crate::web::{Body, RequestBody};
 
 reads! {
     /// The body of a new bot.
@@ -80,7 +79,7 @@ pub(in crate::http) const CREATE_BOT: Operation = Operation::new(
 /// `POST /api/admin/bots` `{"username","name"?,"avatar"?}`: 201 `{"id","key_id","key"}`.
 pub(in crate::http) async fn create_bot(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     let admin = admin(app, &request).await?;
     let body = body(request).await?;
@@ -107,7 +106,7 @@ fn bot_key(app: &App, key: &ApiKey) -> BotKeyRow {
 /// `GET /api/admin/bots`
 pub(in crate::http) async fn bots(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     let admin = admin(app, request).await?;
     let bots = app.accounts.bots(admin).into_iter();
@@ -129,7 +128,7 @@ pub(in crate::http) const CREATE_BOT_KEY: Operation = Operation::new(
 /// `POST /api/admin/bots/:id/keys`: 201 `{"id","key"}`.
 pub(in crate::http) async fn create_bot_key(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let admin = admin(app, request).await?;
@@ -151,7 +150,7 @@ pub(in crate::http) const REVOKE_BOT_KEY: Operation = Operation::new(
 /// `DELETE /api/admin/bots/:id/keys/:key_id`
 pub(in crate::http) async fn revoke_bot_key(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let admin = admin(app, request).await?;
@@ -176,7 +175,7 @@ pub(in crate::http) const CREATE_KEY: Operation = Operation::new(
 /// `POST /api/admin/keys` `{"name","scope":"users|all"}`: 201 `{"id","key"}`.
 pub(in crate::http) async fn create_key(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     let admin = admin(app, &request).await?;
     let body = body(request).await?;
@@ -196,7 +195,7 @@ pub(in crate::http) const KEYS: Operation =
 /// `GET /api/admin/keys`
 pub(in crate::http) async fn keys(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     let admin = admin(app, request).await?;
     let keys = app.accounts.backend_keys(admin);
@@ -217,7 +216,7 @@ pub(in crate::http) const CHANGE_KEY: Operation = Operation::new(
 /// `PATCH /api/admin/keys/:id` `{"paused":false}`
 pub(in crate::http) async fn change_key(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let admin = admin(app, &request).await?;
@@ -241,7 +240,7 @@ pub(in crate::http) const REVOKE_KEY: Operation = Operation::new(
 /// `DELETE /api/admin/keys/:id`
 pub(in crate::http) async fn revoke_key(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let admin = admin(app, request).await?;

@@ -1,6 +1,5 @@
 //! `/api/push`: the browsers of a person that are told of messages while their page is closed.
 
-use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 
 use crate::contract::documents::{Access, Operation};
@@ -13,7 +12,7 @@ use crate::http::request::{base_url, body, caller, count, optional_body};
 use crate::http::router::PathParams;
 use crate::limits::Kind;
 use crate::push::Wish;
-use crate::web::Body;
+use crate::web::{Body, RequestBody};
 
 reads! {
     /// The subscription that a path names.
@@ -54,7 +53,7 @@ pub(in crate::http) const SHOW: Operation = Operation::new(
 /// `GET /api/push`: `{"public_key","subscriptions"}`.
 pub(in crate::http) async fn show(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
     let own = app.pushes.of(caller.user.id);
@@ -81,7 +80,7 @@ pub(in crate::http) const SUBSCRIBE: Operation = Operation::new(
 /// `PUT /api/push/subscriptions/:id` `{"endpoint","keys":{"p256dh","auth"},"lang"?,"show"?}`.
 pub(in crate::http) async fn subscribe(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, &request).await?;
@@ -114,7 +113,7 @@ pub(in crate::http) const UNSUBSCRIBE: Operation = Operation::new(
 /// `DELETE /api/push/subscriptions/:id`
 pub(in crate::http) async fn unsubscribe(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
@@ -135,7 +134,7 @@ pub(in crate::http) const TEST: Operation = Operation::new(
 /// `POST /api/push/test` `{"id"?}`: `[{"id","status"}]`.
 pub(in crate::http) async fn test(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, &request).await?;
     let body = optional_body(request).await?;

@@ -1,6 +1,5 @@
 //! `/api/reports`: people say what is wrong, and administrators look at it.
 
-use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 
 use crate::accounts::{Caller, Complaint, ReportedMessage};
@@ -15,7 +14,7 @@ use crate::http::request::{Limit, Query, admin, body, caller, count};
 use crate::http::router::PathParams;
 use crate::limits::Kind;
 use crate::model::{MessageId, UserId};
-use crate::web::Body;
+use crate::web::{Body, RequestBody};
 
 reads! {
     /// What is reported: a message, or a person.
@@ -68,7 +67,7 @@ pub(in crate::http) const FILE: Operation = Operation::new(
 /// `POST /api/reports` `{"message_id"|"user_id","reason"}`: 201 `{"id"}`.
 pub(in crate::http) async fn file(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, &request).await?;
     let body = body(request).await?;
@@ -137,7 +136,7 @@ pub(in crate::http) const LIST: Operation =
 /// `GET /api/admin/reports?limit=&after=`
 pub(in crate::http) async fn list(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     let admin = admin(app, request).await?;
     let Which { limit, after } = Which::read(&Query::of(request))?;
@@ -170,7 +169,7 @@ pub(in crate::http) const CLOSE: Operation = Operation::new(
 /// `PATCH /api/admin/reports/:id` `{"closed":true}`
 pub(in crate::http) async fn close(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let admin = admin(app, &request).await?;

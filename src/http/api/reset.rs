@@ -1,6 +1,5 @@
 //! Links by which people who forgot their password give themselves another.
 
-use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 
 use super::auth::device;
@@ -15,7 +14,7 @@ use crate::http::request::{address, allow, base_url, body, users_admin};
 use crate::http::router::PathParams;
 use crate::limits::Kind;
 use crate::model::UserId;
-use crate::web::Body;
+use crate::web::{Body, RequestBody};
 
 reads! {
     /// The account that a path names.
@@ -46,7 +45,7 @@ pub(in crate::http) const MAKE: Operation = Operation::new(
 /// `POST /api/admin/users/:id/reset-link`: 201 `{"url"}`. The code stands in the URL's fragment.
 pub(in crate::http) async fn make(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let admin = users_admin(app, request).await?;
@@ -75,7 +74,7 @@ pub(in crate::http) const USE: Operation = Operation::new(
 /// `POST /api/auth/reset` `{"code","password"}`: 200 and a token.
 pub(in crate::http) async fn use_code(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     allow(app, &request, Kind::Logins)?;
     let asker = Asker {

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 
 use crate::accounts::{AccountError, Invite, Maker, NewInvite, Registration};
@@ -18,7 +17,7 @@ use crate::http::request::{allow, base_url, body, caller, count, optional_body};
 use crate::http::router::PathParams;
 use crate::limits::Kind;
 use crate::model::RoomId;
-use crate::web::Body;
+use crate::web::{Body, RequestBody};
 
 reads! {
     /// The body of a new invite into a room.
@@ -79,7 +78,7 @@ pub(in crate::http) const MAKE: Operation = Operation::new(
 /// and the invite.
 pub(in crate::http) async fn make(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, &request).await?;
@@ -129,7 +128,7 @@ pub(in crate::http) const LIST: Operation = Operation::new(
 /// `GET /api/rooms/:id/invites`
 pub(in crate::http) async fn list(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
@@ -152,7 +151,7 @@ pub(in crate::http) const REVOKE: Operation = Operation::new(
 /// `DELETE /api/rooms/:id/invites/:code`
 pub(in crate::http) async fn revoke(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
@@ -181,7 +180,7 @@ pub(in crate::http) const JOIN: Operation = Operation::new(
 /// `POST /api/rooms/join` `{"invite"}`: the room.
 pub(in crate::http) async fn join(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, &request).await?;
     let body = body(request).await?;
@@ -204,7 +203,7 @@ pub(in crate::http) const LOOK: Operation = Operation::new(
 /// `POST /api/invites/look` `{"code"}`: `{"room":{"id","name"},"registers"}`, without a token.
 pub(in crate::http) async fn look(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     allow(app, &request, Kind::Requests)?;
     let body = body(request).await?;

@@ -1,6 +1,5 @@
 //! `/api/rooms`: what is read of rooms, in pages.
 
-use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 
 use crate::chat::{ChatError, HistoryQuery, Page, RoomRefusal};
@@ -15,7 +14,7 @@ use crate::http::error::ApiError;
 use crate::http::request::{Limit, Query, caller, charge, optional_body};
 use crate::http::router::PathParams;
 use crate::model::{MessageId, RoomId, UserId};
-use crate::web::Body;
+use crate::web::{Body, RequestBody};
 
 reads! {
     /// The query of a page of the caller's rooms.
@@ -95,7 +94,7 @@ pub(in crate::http) const MINE: Operation =
 /// `GET /api/rooms?limit=&after=&archived=`: the caller's rooms, with `mine`.
 pub(in crate::http) async fn mine(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
     let which = WhichRooms::read(&Query::of(request))?;
@@ -122,7 +121,7 @@ pub(in crate::http) const OPEN: Operation = Operation::new(
 /// `GET /api/rooms/open?query=&limit=&after=`: those that the caller may join.
 pub(in crate::http) async fn open(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
     let which = WhichOpen::read(&Query::of(request))?;
@@ -149,7 +148,7 @@ pub(in crate::http) const SHOW: Operation = Operation::new(
 /// `GET /api/rooms/:id`
 pub(in crate::http) async fn show(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
@@ -175,7 +174,7 @@ pub(in crate::http) const MEMBERS: Operation =
 /// `GET /api/rooms/:id/members?query=&limit=100&after=`
 pub(in crate::http) async fn members(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
@@ -205,7 +204,7 @@ pub(in crate::http) const HISTORY: Operation = Operation::new(
 /// `GET /api/rooms/:id/history?limit=50&before=&after=&around=`
 pub(in crate::http) async fn history(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
@@ -252,7 +251,7 @@ pub(in crate::http) const MARK_READ: Operation = Operation::new(
 /// `POST /api/rooms/:id/read` `{"up_to"?}`
 pub(in crate::http) async fn mark_read(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, &request).await?;
@@ -279,7 +278,7 @@ pub(in crate::http) const READS: Operation = Operation::new(
 /// `GET /api/rooms/:id/reads`: `[{"user_id","up_to"}]`
 pub(in crate::http) async fn reads(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;

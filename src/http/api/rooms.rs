@@ -1,6 +1,5 @@
 //! `/api/rooms`: making rooms, changing them, and who is in them.
 
-use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 use serde_json::value::RawValue;
 
@@ -17,7 +16,7 @@ use crate::limits::Kind;
 use crate::model::{
     ChatId, Notify, Role, Room, RoomHistory, RoomId, RoomKind, RoomPost, Timestamp, UserId,
 };
-use crate::web::Body;
+use crate::web::{Body, RequestBody};
 
 /// 64 KiB: so many ids of the longest kind, and a room's description.
 const MAX_BODY: usize = 64 << 10;
@@ -116,7 +115,7 @@ pub(in crate::http) const CREATE: Operation =
 /// `POST /api/rooms`: 201 and the room.
 pub(in crate::http) async fn create(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, &request).await?;
     if !app.chat.may_make_rooms(caller.is_admin()) {
@@ -153,7 +152,7 @@ pub(in crate::http) const CHANGE: Operation =
 /// `PATCH /api/rooms/:id`: the room, changed.
 pub(in crate::http) async fn change(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, &request).await?;
@@ -184,7 +183,7 @@ reads! {
 }
 
 /// Returns whether a room is to be erased, and not only archived.
-pub(super) fn is_to_be_erased(request: &Request<Incoming>) -> Result<bool, ApiError> {
+pub(super) fn is_to_be_erased(request: &Request<RequestBody>) -> Result<bool, ApiError> {
     let asked = Erasing::read(&Query::of(request))?;
     Ok(asked.erase.unwrap_or(false))
 }
@@ -202,7 +201,7 @@ pub(in crate::http) const ARCHIVE: Operation = Operation::new(
 /// `DELETE /api/rooms/:id`: the room, archived.
 pub(in crate::http) async fn archive(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
@@ -235,7 +234,7 @@ pub(in crate::http) const PUT_MEMBERS: Operation = Operation::new(
 /// `PUT /api/rooms/:id/members` `[2,3]`
 pub(in crate::http) async fn put_members(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, &request).await?;
@@ -274,7 +273,7 @@ pub(in crate::http) const PUT_MEMBER: Operation = Operation::new(
 /// `PUT /api/rooms/:id/members/:user_id` `{"role"?}`
 pub(in crate::http) async fn put_member(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, &request).await?;
@@ -300,7 +299,7 @@ pub(in crate::http) const REMOVE_MEMBER: Operation = Operation::new(
 /// `DELETE /api/rooms/:id/members/:user_id`
 pub(in crate::http) async fn remove_member(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
@@ -325,7 +324,7 @@ pub(in crate::http) const JOIN: Operation = Operation::new(Access::User, "Joins 
 /// `POST /api/rooms/:id/join`: the room.
 pub(in crate::http) async fn join(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
@@ -343,7 +342,7 @@ pub(in crate::http) const LEAVE: Operation = Operation::new(Access::User, "Leave
 /// `POST /api/rooms/:id/leave`
 pub(in crate::http) async fn leave(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
@@ -367,7 +366,7 @@ pub(in crate::http) const SET: Operation = Operation::new(
 /// `PATCH /api/rooms/:id/me` `{"notify"?,"muted_until"?}`: how it is then.
 pub(in crate::http) async fn set(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let room = Named::read(params)?.id;
@@ -386,7 +385,7 @@ pub(in crate::http) const SET_PAIR: Operation = Operation::new(
 /// `PATCH /api/chats/:user_id/me` `{"notify"?,"muted_until"?}`: how it is then.
 pub(in crate::http) async fn set_pair(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let peer = Peer::read(params)?.user_id;
@@ -395,7 +394,7 @@ pub(in crate::http) async fn set_pair(
 
 async fn settings(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     chat: ChatId,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, &request).await?;

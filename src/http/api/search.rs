@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use hyper::body::Incoming;
 use hyper::{Request, Response};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
@@ -17,7 +16,7 @@ use crate::http::error::ApiError;
 use crate::http::request::{Limit, Query, caller, charge_to};
 use crate::model::{ChatId, MessageId, RoomId, UserId};
 use crate::search::{self, HitsPage, SearchError, Wanted};
-use crate::web::Body;
+use crate::web::{Body, RequestBody};
 
 /// What a message is to have beside its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +88,7 @@ pub(in crate::http) const SEARCH: Operation = Operation::new(
 /// `GET /api/search?q=&room_id=&user_id=&sender_id=&has=file&before=&limit=20`
 pub(in crate::http) async fn search(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     let user = caller(app, request).await?.user.id;
     let wanted = wanted(Which::read(&Query::of(request))?)?;

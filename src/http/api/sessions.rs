@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
@@ -15,7 +14,7 @@ use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::request::{Query, caller};
 use crate::http::router::PathParams;
-use crate::web::Body;
+use crate::web::{Body, RequestBody};
 
 impl JsonSchema for WhichSession {
     fn inline_schema() -> bool {
@@ -57,7 +56,7 @@ pub(in crate::http) const LIST: Operation = Operation::new(
 /// `GET /api/auth/sessions`
 pub(in crate::http) async fn list(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
     let sessions = app.accounts.sessions((app.clock)(), &caller).into_iter();
@@ -78,7 +77,7 @@ pub(in crate::http) const END: Operation = Operation::new(
 /// `DELETE /api/auth/sessions/:id`
 pub(in crate::http) async fn end(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
@@ -98,7 +97,7 @@ pub(in crate::http) const END_OTHERS: Operation = Operation::new(
 /// `DELETE /api/auth/sessions?others=true`
 pub(in crate::http) async fn end_others(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
     if WhichEnd::read(&Query::of(request))?.others != Some(true) {

@@ -1,6 +1,5 @@
 //! `/api/auth/sign-in-link` and `/api/auth/sign-in`: from a page of the app into chatd's own.
 
-use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 
 use crate::contract::documents::{Access, Operation};
@@ -11,7 +10,7 @@ use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::request::{allow, base_url, body, caller, credential, optional_body};
 use crate::limits::Kind;
-use crate::web::Body;
+use crate::web::{Body, RequestBody};
 
 /// The longest place within the page, in characters.
 const MAX_PATH_CHARS: usize = 512;
@@ -45,7 +44,7 @@ pub(in crate::http) const MAKE: Operation = Operation::new(
 /// The code stands in the URL's fragment, before the place in the page: `#/sign-in/CODE/chat/2`.
 pub(in crate::http) async fn make(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, &request).await?;
     let token = credential(&request).unwrap_or_default().to_owned();
@@ -91,7 +90,7 @@ pub(in crate::http) const USE: Operation = Operation::new(
 /// `POST /api/auth/sign-in` `{"code"}`: 200 and the app's token, by which the page is that person.
 pub(in crate::http) async fn use_code(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     allow(app, &request, Kind::Logins)?;
     let body = body(request).await?;

@@ -1,7 +1,6 @@
 //! `/api/chats/updates` and `/api/updates`: what a person's sockets were told, for clients that
 //! have none, or that lost one which could not be resumed.
 
-use hyper::body::Incoming;
 use hyper::{Request, Response};
 
 use crate::accounts::Caller;
@@ -15,7 +14,7 @@ use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::request::{Limit, Query, caller, charge};
 use crate::model::{Cursor, RoomId};
-use crate::web::Body;
+use crate::web::{Body, RequestBody};
 
 reads! {
     /// The query of a page of updates.
@@ -53,7 +52,7 @@ pub(in crate::http) const OF_SECOND: Operation = Operation::new(
 /// durable events after that cursor, in order; without `since` none, and the present cursor.
 pub(in crate::http) async fn updates(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     version: Version,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;

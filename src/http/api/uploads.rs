@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Body as _;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 
@@ -18,7 +18,7 @@ use crate::http::error::ApiError;
 use crate::http::request::{Query, address, bytes_within, caller, content_length};
 use crate::http::router::PathParams;
 use crate::model::{FileId, UserId};
-use crate::web::{Body, Reception};
+use crate::web::{Body, Reception, RequestBody};
 
 const RESUMABLE: HeaderName = HeaderName::from_static("tus-resumable");
 const VERSION: HeaderName = HeaderName::from_static("tus-version");
@@ -181,11 +181,17 @@ pub(in crate::http) const CREATE: Operation = Operation::new(
 .data::<AttachmentRow>();
 
 /// `POST /api/uploads`: begins an upload.
-pub(in crate::http) async fn create(app: &App, request: &mut Request<Incoming>) -> Response<Body> {
+pub(in crate::http) async fn create(
+    app: &App,
+    request: &mut Request<RequestBody>,
+) -> Response<Body> {
     told(created(app, request).await, app)
 }
 
-async fn created(app: &App, request: &mut Request<Incoming>) -> Result<Response<Body>, ApiError> {
+async fn created(
+    app: &App,
+    request: &mut Request<RequestBody>,
+) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?.user.id;
     match Named::read(&Query::of(request))?.name {
         Some(name) => whole(app, caller, &name, request).await,
@@ -198,7 +204,7 @@ async fn whole(
     app: &App,
     caller: UserId,
     name: &str,
-    request: &mut Request<Incoming>,
+    request: &mut Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     let now = (app.clock)();
     is_no_form(request.headers())?;
@@ -224,7 +230,7 @@ async fn whole(
 async fn begun(
     app: &App,
     caller: UserId,
-    request: &mut Request<Incoming>,
+    request: &mut Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     let now = (app.clock)();
     speaks_tus(request.headers())?;
@@ -265,7 +271,7 @@ pub(super) async fn append(
     app: &App,
     caller: UserId,
     (id, offset): (FileId, u64),
-    request: &mut Request<Incoming>,
+    request: &mut Request<RequestBody>,
 ) -> Result<Arc<StoredFile>, FileError> {
     let reception = request.extensions().get::<Reception>().cloned();
     let stopping = async move {
@@ -296,7 +302,7 @@ pub(in crate::http) const SHOW: Operation = Operation::new(
 /// `HEAD`, `GET /api/uploads/:id`: how far an upload is.
 pub(in crate::http) async fn show(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     params: &PathParams,
 ) -> Response<Body> {
     told(shown(app, request, params).await, app)
@@ -304,7 +310,7 @@ pub(in crate::http) async fn show(
 
 async fn shown(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?.user.id;
@@ -334,7 +340,7 @@ pub(in crate::http) const PATCH: Operation = Operation::new(
 /// `PATCH /api/uploads/:id`: goes on with an upload.
 pub(in crate::http) async fn patch(
     app: &App,
-    request: &mut Request<Incoming>,
+    request: &mut Request<RequestBody>,
     params: &PathParams,
 ) -> Response<Body> {
     told(patched(app, request, params).await, app)
@@ -342,7 +348,7 @@ pub(in crate::http) async fn patch(
 
 async fn patched(
     app: &App,
-    request: &mut Request<Incoming>,
+    request: &mut Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?.user.id;
@@ -368,7 +374,7 @@ pub(in crate::http) const DELETE: Operation = Operation::new(
 /// `DELETE /api/uploads/:id`: forgets an upload.
 pub(in crate::http) async fn delete(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     params: &PathParams,
 ) -> Response<Body> {
     let ended = async {
@@ -401,7 +407,7 @@ pub(in crate::http) const PUT_PREVIEW: Operation = Operation::new(
 /// `PUT /api/uploads/:id/preview`: takes a smaller picture of a file.
 pub(in crate::http) async fn put_preview(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, &request).await?.user.id;

@@ -1,6 +1,5 @@
 //! `/api/users`: finding people.
 
-use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 
 use crate::contract::documents::{Access, Operation};
@@ -12,7 +11,7 @@ use crate::http::error::ApiError;
 use crate::http::request::{Limit, Query, Seeker};
 use crate::http::router::PathParams;
 use crate::model::{User, UserId};
-use crate::web::Body;
+use crate::web::{Body, RequestBody};
 
 /// A block of names that is gone through costs as much as so many rows.
 const ROWS_A_BLOCK: usize = 5;
@@ -62,7 +61,7 @@ pub(in crate::http) const SEARCH: Operation = Operation::new(
 /// left out. `?ids=1,2` and `?subjects=a,b`: those, in the order in which they are asked for.
 pub(in crate::http) async fn search(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
 ) -> Result<Response<Body>, ApiError> {
     let seeker = Seeker::of(app, request).await?;
     let asked = Search::read(&Query::of(request))?;
@@ -131,7 +130,7 @@ pub(in crate::http) const SHOW: Operation = Operation::new(Access::User, "One pe
 /// `GET /api/users/:id`
 pub(in crate::http) async fn show(
     app: &App,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let seeker = Seeker::of(app, request).await?;

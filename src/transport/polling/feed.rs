@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode, header};
 
 use super::answer::{bad_request, received};
@@ -11,7 +10,7 @@ use super::requests::enter;
 use crate::engineio::{CloseReason, decode_payload};
 use crate::transport::live::Live;
 use crate::transport::shared::Shared;
-use crate::web::{Body, BodyError, read_body};
+use crate::web::{Body, BodyError, RequestBody, read_body};
 
 /// The most time for a POST's body to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(20);
@@ -20,7 +19,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(20);
 pub(super) async fn feed(
     shared: &Shared,
     live: Arc<Live>,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Response<Body> {
     let Some(mut post) = enter(&live, |requests| &mut requests.post) else {
         return bad_request();

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use hyper::body::Incoming;
 use hyper::{Method, Request, Response};
 
 use super::answer::payload;
@@ -15,12 +14,12 @@ use crate::engineio::{CloseReason, Packet, Upgrade};
 use crate::transport::live::{Live, Requests};
 use crate::transport::refusal::Refusal;
 use crate::transport::shared::Shared;
-use crate::web::Body;
+use crate::web::{Body, RequestBody};
 
 /// Opens a session.
 pub(in crate::transport) fn open(
     shared: &Arc<Shared>,
-    request: &Request<Incoming>,
+    request: &Request<RequestBody>,
     peer: SocketAddr,
 ) -> Result<Response<Body>, Refusal> {
     let (live, say) = shared.open(request, peer, Upgrade::Polling)?;
@@ -36,7 +35,7 @@ pub(in crate::transport) fn open(
 pub(in crate::transport) async fn serve(
     shared: &Shared,
     live: Arc<Live>,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Result<Response<Body>, Refusal> {
     // A session whose time is over is over, whether or not its keeper has looked at the clock yet.
     live.tick(Instant::now());

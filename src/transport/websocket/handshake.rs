@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::upgrade::Upgraded;
 use hyper::{Method, Request, Response, StatusCode, Version};
@@ -17,7 +16,7 @@ use crate::engineio::{CloseReason, Upgrade};
 use crate::transport::live::Live;
 use crate::transport::refusal::Refusal;
 use crate::transport::shared::Shared;
-use crate::web::{Body, Stream};
+use crate::web::{Body, RequestBody, Stream};
 
 /// 128 KiB: how much the kernel keeps that it cannot send yet; some milliseconds of a fast network.
 const UNSENT: u32 = 128 << 10;
@@ -32,7 +31,7 @@ pub(in crate::transport) fn wants_upgrade(headers: &HeaderMap) -> bool {
 /// Opens a session that begins on a WebSocket.
 pub(in crate::transport) fn open(
     shared: &Arc<Shared>,
-    mut request: Request<Incoming>,
+    mut request: Request<RequestBody>,
     peer: SocketAddr,
 ) -> Result<Response<Body>, Refusal> {
     let mut response = switching(&request)?;
@@ -47,7 +46,7 @@ pub(in crate::transport) fn open(
 pub(in crate::transport) fn upgrade(
     shared: &Arc<Shared>,
     live: Arc<Live>,
-    mut request: Request<Incoming>,
+    mut request: Request<RequestBody>,
 ) -> Result<Response<Body>, Refusal> {
     let response = switching(&request)?;
     if live.outgoing.is_stopping() {
@@ -65,7 +64,7 @@ pub(in crate::transport) fn upgrade(
 }
 
 /// The answer to a right WebSocket handshake.
-fn switching(request: &Request<Incoming>) -> Result<Response<Body>, Refusal> {
+fn switching(request: &Request<RequestBody>) -> Result<Response<Body>, Refusal> {
     let headers = request.headers();
     let key = headers
         .get(header::SEC_WEBSOCKET_KEY)
