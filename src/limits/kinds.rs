@@ -46,8 +46,9 @@ kinds! {
     /// REST requests, and events other than those above, of one person; of one address where no
     /// token says who it is.
     Requests = "requests", 100 / 1 s, 2_000;
-    /// Rooms that one person makes, changes, joins and leaves, and their invites into them.
-    Rooms = "rooms", 10 / 1 s, 2_000;
+    /// Rooms that one person makes, changes, joins and leaves, and their invites into them. A room
+    /// that is erased leaves half a KiB in memory, for those who come back and are to hear of it.
+    Rooms = "rooms", 1 / 1 s, 2_000;
     /// People whom one person adds to rooms, takes out of them, or gives a role.
     Members = "members", 100 / 1 s, 20_000;
     /// Trial pushes that one person has sent to their own browsers, and the browsers that they

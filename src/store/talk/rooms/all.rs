@@ -298,7 +298,14 @@ impl RoomTable for Rooms {
         self.note_loud(room, user, notify == Some(Notify::All));
         match member {
             Some(member) => self.members.entry(room).or_default().insert(user, member),
-            None => self.members.get_mut(&room)?.remove(&user),
+            None => {
+                let members = self.members.get_mut(&room)?;
+                let before = members.remove(&user);
+                if members.is_empty() {
+                    self.members.remove(&room);
+                }
+                before
+            }
         }
     }
 
