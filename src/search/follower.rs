@@ -25,12 +25,12 @@ const PAGE_BYTES: usize = 1 << 20;
 const GATHERED: Duration = Duration::from_millis(100);
 /// 10 s: how often is looked whether a part has been stale for long enough.
 const LOOKED_EVERY: Duration = Duration::from_secs(10);
-/// In a flood the machine is left to others for 4 times as long as a step took: every message is
-/// stored and told with what the index takes otherwise.
-const REST_IN_FLOOD: u32 = 4;
-/// 1 s: so long otherwise, where more comes than could be indexed anyway. That is made up for once
-/// the flood is over.
-const LONGEST_REST: Duration = Duration::from_secs(1);
+/// 8,000 entries a second are a flood.
+const FLOOD: u128 = 8_000;
+/// In a flood the machine is left to others for 12 times as long as a step took: every message is
+/// stored and told with what the index takes otherwise. Where more comes than can be indexed so,
+/// that is made up for once the flood is over.
+const REST_IN_FLOOD: u32 = 12;
 /// 5 s: how long after a failure of the disk it is tried again.
 const TRIED_EVERY: Duration = Duration::from_secs(5);
 /// A part is made anew once it has been stale for a quarter of the time that is allowed: what comes
@@ -80,18 +80,9 @@ struct Again {
     position: u64,
 }
 
-/// Returns for how long the machine is left to others after a step: as long as that took, or longer
-/// where more than a quarter of what a step takes in came meanwhile, the longer the more it was. At
-/// 2,000 messages a second that is never so.
-fn rest(took: Duration, came: u64, page: u64) -> Duration {
-    let quarters = u32::try_from(came.saturating_mul(4) / page.max(1)).unwrap_or(u32::MAX);
-    match quarters {
-        0 => took,
-        _ => {
-            let longer = took.saturating_mul(quarters).min(LONGEST_REST);
-            longer.max(took * REST_IN_FLOOD)
-        }
-    }
+/// Returns whether so many entries within so long are a flood.
+fn is_flood(came: u64, within: Duration) -> bool {
+    u128::from(came) * 1_000 >= FLOOD * within.as_millis().max(1)
 }
 
 impl Search {
@@ -101,22 +92,30 @@ impl Search {
         let mut newest = self.inner.store.newest_entry();
         let stale_for = erase_within / STALE_PART;
         let mut again = None;
+        let mut seen = (Instant::now(), self.inner.store.last_entry());
         loop {
             let began = Instant::now();
-            let newest_then = self.inner.store.last_entry();
             let purge = *self.inner.purge.borrow();
-            match self.step(&mut again, now(), stale_for, purge).await {
+            let step = self.step(&mut again, now(), stale_for, purge).await;
+            let ended = (Instant::now(), self.inner.store.last_entry());
+            let (then, entry) = std::mem::replace(&mut seen, ended);
+            let is_flood = is_flood(ended.1.saturating_sub(entry), ended.0 - then);
+            let took = ended.0 - began;
+            let (rest, gathered) = match is_flood {
+                true => (took * REST_IN_FLOOD, GATHERED.max(took * REST_IN_FLOOD)),
+                false => (took, GATHERED),
+            };
+            match step {
                 // The machine is left to others where there is much.
-                Ok(Step::Done) if self.is_behind() || again.is_some() => {
-                    let came = self.inner.store.last_entry().saturating_sub(newest_then);
-                    sleep(rest(began.elapsed(), came, self.step_size())).await;
+                Ok(Step::Done) if is_flood || self.is_behind() || again.is_some() => {
+                    sleep(rest).await;
                 }
                 Ok(Step::Done) => {}
                 Ok(Step::Nothing) => {
                     self.inner.purged.send_replace((purge, false));
                     tokio::select! {
                         changed = newest.changed() => match changed {
-                            Ok(()) => sleep(GATHERED).await,
+                            Ok(()) => sleep(gathered).await,
                             Err(_) => return,
                         },
                         () = self.inner.woken.notified() => {}
@@ -392,14 +391,18 @@ mod tests {
     }
 
     #[test]
-    fn in_a_flood_the_index_rests_for_the_longer_the_more_comes() {
-        let took = Duration::from_millis(10);
-        assert_eq!(rest(took, 255, 1024), took);
-        assert_eq!(rest(took, 256, 1024), 4 * took);
-        assert_eq!(rest(took, 1024, 1024), 4 * took);
-        assert_eq!(rest(took, 2048, 1024), 8 * took);
-        assert_eq!(rest(took, u64::MAX, 1024), Duration::from_secs(1));
-        assert_eq!(rest(50 * took, u64::MAX, 1024), 200 * took);
+    fn a_flood_is_8_000_entries_a_second() {
+        for (came, within, wanted) in [
+            (0, 0, false),
+            (7_999, 1_000, false),
+            (8_000, 1_000, true),
+            (399, 50, false),
+            (400, 50, true),
+            (u64::MAX, 60_000, true),
+        ] {
+            let within = Duration::from_millis(within);
+            assert_eq!(is_flood(came, within), wanted, "{came} in {within:?}");
+        }
     }
 
     /// It stayed in the new file, which was not said to be stale: nothing removed it.
