@@ -158,6 +158,21 @@ scene('of more files than a message holds it is said how many were left out', as
   assert.equal(await page.locator('.file-chip').count(), 9)
 })
 
+// They kept the words in which they were chosen.
+scene('files that were chosen are named in the language that is chosen after them', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  const page = await stage.open(ada, { path: `/#/chat/${bob.id}` })
+  await composer(page).waitFor()
+  await page.locator('[data-part="pick"]').setInputFiles([{ name: 'trip.png', mimeType: 'image/png', buffer: Buffer.from(await picture(page, 90, 60)) }])
+  await page.getByPlaceholder('Describe the picture').fill('a map')
+  await page.getByRole('button', { name: 'Menu' }).click()
+  await page.locator('#menu').getByRole('button', { name: 'Bahasa Indonesia' }).click()
+  const tray = page.getByRole('list', { name: 'Berkas' })
+  await tray.getByRole('button', { name: 'Batalkan trip.png' }).waitFor()
+  assert.equal(await tray.getByPlaceholder('Jelaskan gambar ini').inputValue(), 'a map')
+  assert.equal(await tray.getByRole('textbox').getAttribute('aria-label'), 'Penjelasan trip.png')
+})
+
 scene('a file that is dropped on an edit, or beside a conversation, is not opened in the place of the page', async stage => {
   const [ada, bob] = await stage.people('ada', 'bob')
   const page = await stage.open(ada, { path: `/#/chat/${bob.id}` })

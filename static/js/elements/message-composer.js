@@ -245,8 +245,7 @@ export class MessageComposer extends ChatPart {
   /** Offers the names that may be meant, in a room. */
   async #complete() {
     if (!this.chat?.room || this.#edited) return
-    this.#names ??= late(() => import('./name-list.js')).then(({ NameList }) => {
-      const list = new NameList(this.#text)
+    this.#names ??= late(() => import('./name-list.js')).then(({ NameList }) => NameList.make(this.#text)).then(list => {
       part(this, 'composer').prepend(list)
       return list
     })
@@ -277,8 +276,7 @@ export class MessageComposer extends ChatPart {
     // What was chosen is gone from the list in a moment.
     const chosen = [...files ?? []]
     if (chosen.length === 0) return
-    this.#tray ??= late(() => import('./file-tray.js')).then(({ FileTray }) => {
-      const tray = new FileTray()
+    this.#tray ??= late(() => import('./file-tray.js')).then(({ FileTray }) => FileTray.make()).then(tray => {
       part(this, 'note').before(tray)
       tray.show(this.key)
       tray.addEventListener('left', () => {
