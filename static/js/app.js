@@ -86,6 +86,11 @@ export class App {
    * @type {import('./elements/message-list.js').Place | null}
    */
   #kept = null
+  /**
+   * What was begun then.
+   * @type {ChatThread['begun']}
+   */
+  #begun = []
 
   /**
    * Shows the chats of the person who is signed in.
@@ -243,6 +248,7 @@ export class App {
     if (next !== null && !this.#thread) {
       this.#thread = new ChatThread(this.#store, this.#maxChars)
       if (this.#kept) this.#thread.keep(this.#kept)
+      this.#thread.begun = this.#begun
       this.#pane.append(this.#thread)
     }
     // Left while it is in view and opened once it is, or there would be nothing to measure.
@@ -297,10 +303,18 @@ export class App {
     const place = kept.id ? { chat: pairKey(peerId), ...kept } : null
     this.#kept = place
     if (place) this.#sync.reach(place.chat, place.id)
+    const begun = `begun.${this.#me.id}`
+    this.#begun = recall(begun, true) ?? []
+    const keep = () => {
+      remember(name, this.#lasts && this.#thread?.place || null, true)
+      remember(begun, this.#lasts ? this.#thread?.begun ?? this.#begun : null, true)
+    }
     window.addEventListener('pagehide', () => {
       this.#deletions.flush()
-      remember(name, this.#lasts && this.#thread?.place || null, true)
+      keep()
     })
+    // A page that is behind others may end without a word.
+    document.addEventListener('visibilitychange', keep)
   }
 
   /** An administrator who is alone is offered a link by which others come in. */

@@ -94,6 +94,44 @@ scene('an edit waits in its chat while one is in another, and so do the drafts o
   assert.equal(await composer(page).inputValue(), 'to cleo')
 })
 
+// Drafts were kept, but of an edit or an answer nothing, and the draft went out without its question.
+scene('an edit and an answer that are begun come back with the page, unless their message is gone', async stage => {
+  const { ada, bob, page } = await both(stage)
+  const [cleo] = await stage.people('cleo')
+  await cleo.write(ada, 'from elsewhere')
+  await say(page, 'an anwser')
+  await state(page, 'an anwser', 'read')
+  await composer(page).press('ArrowUp')
+  await composer(page).fill('an answer')
+  await row(page, 'cleo').click()
+  const answer = () => page.getByText('Reply to cleo')
+  await choose(page, 'from elsewhere', 'Reply')
+  await composer(page).fill('a draft')
+  await answer().waitFor()
+  // Twice: what was not looked at meanwhile is kept as well.
+  for (const _ of ['once', 'twice']) {
+    await page.reload()
+    await answer().waitFor()
+    assert.equal(await composer(page).inputValue(), 'a draft')
+  }
+  const kept = await page.evaluate(() => JSON.stringify(Object.entries(sessionStorage)))
+  assert.ok(kept.includes('an answer') && !/anwser|from elsewhere/.test(kept), `of the messages themselves nothing is kept: ${kept}`)
+  await cleo.emit('delete_message', { message_id: (await ada.history(cleo))[0].id })
+  await page.reload()
+  await page.getByText('This is the beginning').waitFor()
+  assert.equal(await answer().isVisible(), false)
+  assert.equal(await composer(page).inputValue(), 'a draft')
+  await row(page, 'bob').click()
+  await page.getByText('Edit message').waitFor()
+  assert.equal(await composer(page).inputValue(), 'an answer')
+  await composer(page).press('Enter')
+  await bubble(page, 'an answer').getByText('edited', { exact: true }).waitFor()
+  assert.equal((await ada.history(bob)).at(-1).content, 'an answer')
+  await page.reload()
+  await bubble(page, 'an answer').waitFor()
+  assert.equal(await page.getByText('Edit message').isVisible(), false, 'what was saved is begun no more')
+})
+
 scene('a deletion can be undone for a moment; then the text is gone on both sides', async stage => {
   const { page, theirs } = await both(stage)
   await say(page, 'the password is swordfish')

@@ -14,7 +14,7 @@ import { pairKey } from '../state/chats.js'
  */
 
 /** What is kept of one account, whose id follows. */
-const OF_AN_ACCOUNT = /^(?:draft|outbox|place|file)\.(\d+)(?:\.|$)/
+const OF_AN_ACCOUNT = /^(?:draft|outbox|place|begun|file)\.(\d+)(?:\.|$)/
 /** So many bytes of files outlive the page, at most; what is more is sent as long as it is open. */
 const MAX_FILE_BYTES = 256 << 20
 
