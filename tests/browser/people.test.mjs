@@ -218,7 +218,8 @@ scene('an administrator invites, promotes and disables', async stage => {
 
 scene('logging out leaves the other devices, or ends them all', async stage => {
   const ada = await stage.server.user('ada')
-  const here = await stage.open(ada), there = await stage.open(ada, { size: PHONE })
+  // Each device has a session of its own.
+  const here = await stage.open(ada), there = await stage.open(await stage.server.login('ada'), { size: PHONE })
   await there.getByText('No chats yet').waitFor()
   await menu(here, 'Log out')
   await here.getByRole('dialog').getByRole('button', { name: 'Log out' }).click()
