@@ -334,3 +334,28 @@ scene('whoever goes back while the menu of a message is open does not find it el
   await page.keyboard.press('Control+k')
   await page.getByRole('searchbox').waitFor()
 })
+
+// What was chosen was done with the message as it was: a deleted text was copied, an answer to it
+// could not be sent, and the edit began with what another device had changed since.
+scene('the menu of a message is of the message as it is by now, and goes with it', async stage => {
+  const { ada, bob, page } = await both(stage)
+  await say(page, 'an anwser')
+  await state(page, 'an anwser', 'read')
+  const [question, answer] = await ada.history(bob)
+  const open = async text => {
+    await bubble(page, text).focus()
+    await page.keyboard.press('Enter')
+    await menu(page).waitFor()
+  }
+  await open('an anwser')
+  await ada.emit('edit_message', { message_id: answer.id, content: 'an answer' })
+  await bubble(page, 'an answer').waitFor()
+  await menu(page).getByRole('button', { name: 'Edit' }).click()
+  assert.equal(await composer(page).inputValue(), 'an answer')
+  await composer(page).press('Escape')
+  await open('a question')
+  await bob.emit('delete_message', { message_id: question.id })
+  await bubble(page, 'Message deleted').waitFor()
+  await menu(page).waitFor({ state: 'hidden' })
+  assert.ok(await bubble(page, 'Message deleted').evaluate(node => node === document.activeElement), 'the focus is where it was')
+})

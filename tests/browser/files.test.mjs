@@ -381,3 +381,27 @@ scene('whoever goes back while a picture is seen large has the page again', asyn
   await row(page, 'ada').click()
   await page.locator('a.picture').waitFor()
 })
+
+scene('a picture that is looked at goes with its message, and so does one beside it', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  const page = await stage.open(bob, { path: `/#/chat/${ada.id}` })
+  await composer(page).waitFor()
+  const drawn = Buffer.from(await picture(page, 90, 60))
+  const sent = {}
+  for (const name of ['one', 'two', 'three']) {
+    const answer = await fetch(`${stage.server.url}/api/uploads?name=${name}.png`, {
+      method: 'POST', headers: { authorization: `Bearer ${ada.session.token}` }, body: drawn,
+    })
+    sent[name] = (await ada.send({ receiver_id: bob.id, content: name, attachments: [(await answer.json()).data.id] })).id
+  }
+  const viewer = page.locator('dialog.viewer')
+  await bubble(page, 'two').locator('a.picture').click()
+  await viewer.getByText('2 of 3').waitFor()
+  await ada.emit('delete_message', { message_id: sent.one })
+  await viewer.getByText('2 of 3').waitFor({ state: 'detached' })
+  await page.keyboard.press('ArrowLeft')
+  await viewer.getByText('1 of 2').waitFor()
+  assert.equal(await viewer.locator('img').getAttribute('alt'), 'two.png')
+  await ada.emit('delete_message', { message_id: sent.two })
+  await viewer.waitFor({ state: 'hidden' })
+})
