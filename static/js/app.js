@@ -386,8 +386,13 @@ export class App {
 
   async #logOut() {
     const { askToLogOut } = await late(() => import('./entrance.js'))
-    const everywhere = () => (this.#leaving = true, this.#api.signOut())
+    const everywhere = async () => {
+      await this.#deletions.finish()
+      this.#leaving = true
+      await this.#api.signOut()
+    }
     if (!await askToLogOut(this.#store.pending().length, everywhere)) return void (this.#leaving = false)
+    await this.#deletions.finish()
     // Without the server one is logged out of this device all the same.
     this.#leaving = true
     if (!this.#isDemo) await this.#api.request('DELETE', 'api/auth/sessions/current').catch(() => {})
@@ -395,12 +400,13 @@ export class App {
     leave()
   }
 
-  /** Goes once the account is deleted. @param {Promise<unknown>} asked */
-  async #depart(asked) {
+  /** Goes once the account is deleted. @param {() => Promise<unknown>} ask */
+  async #depart(ask) {
+    await this.#deletions.finish()
     // The sockets are closed before the answer is here.
     this.#leaving = true
     try {
-      await asked
+      await ask()
     } catch (error) {
       this.#leaving = false
       throw error
@@ -443,7 +449,7 @@ export class App {
   async #loadDialogs() {
     const { dialogIntents } = await late(() => import('./dialogs.js'))
     const renew = (/** @type {Promise<User & { token?: string }>} */ change) => this.#renew(change)
-    const depart = (/** @type {Promise<unknown>} */ asked) => this.#depart(asked)
+    const depart = (/** @type {() => Promise<unknown>} */ ask) => this.#depart(ask)
     const show = (/** @type {import('./state/chats.js').ChatKey} */ chat, /** @type {number} */ id) =>
       this.#sync.open === chat && (this.#thread?.showMessage(id), true)
     Object.assign(this.#intents, dialogIntents({ app: this.#seat, api: this.#api, store: this.#store, renew, depart, show }))

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { test } from 'node:test'
 import { isAccessible } from './axe.mjs'
-import { CHATD, PHONE, bubble, composer, row, say, scene as anyScene, state } from './harness.mjs'
+import { CHATD, PASSWORD, PHONE, bubble, composer, row, say, scene as anyScene, state, withoutPatience } from './harness.mjs'
 
 /** A server that lets nothing be changed has no such flag, and the page offers nothing of it. */
 const CHANGES = spawnSync(CHATD, ['--help'], { encoding: 'utf8' }).stdout?.includes('--edit-window')
@@ -160,6 +160,30 @@ scene('one that waits when the page is closed is deleted all the same', async st
   await page.close({ runBeforeUnload: true })
   await theirs.locator('.message', { hasText: 'Message deleted' }).waitFor()
 })
+
+// The session was ended first, and what was shown as deleted stayed where everybody read it.
+for (const way of ['Log out', 'Log out everywhere', 'Delete the account']) {
+  scene(`one that waits is deleted all the same when the account leaves the page (${way})`, async stage => {
+    const { page, theirs } = await both(stage)
+    // As long as it can be undone nothing is asked for by itself.
+    await withoutPatience(page)
+    await page.reload()
+    await say(page, 'gone with me')
+    await bubble(theirs, 'gone with me').waitFor()
+    await choose(page, 'gone with me', 'Delete')
+    await page.getByRole('button', { name: 'Undo' }).waitFor()
+    await page.getByRole('button', { name: 'Menu' }).click()
+    const deletes = way === 'Delete the account'
+    await page.locator('#menu').getByRole('button', { name: deletes ? 'Your profile' : 'Log out' }).click()
+    if (deletes) {
+      await page.getByLabel('Your password').fill(PASSWORD)
+      await page.getByLabel('Your password').press('Enter')
+    } else if (way === 'Log out everywhere') await page.getByLabel('Also log out on all my other devices').check()
+    await page.locator('dialog.ask').getByRole('button', { name: deletes ? way : 'Log out' }).click()
+    await page.getByRole('button', { name: 'Log in' }).waitFor()
+    await theirs.locator('.message', { hasText: 'Message deleted' }).waitFor()
+  })
+}
 
 scene('a message is answered with a line above it, which leads back, by keyboard alone', async stage => {
   const { page, theirs } = await both(stage)
