@@ -458,7 +458,9 @@ export class App {
   async #loadRoomDialogs() {
     const { roomIntents } = await late(() => import('./rooms.js'))
     const refused = (/** @type {string} */ code) => say(errorText(code))
-    Object.assign(this.#intents, await roomIntents({ app: this.#seat, api: this.#api, store: this.#store, refused }))
+    Object.assign(this.#intents, await roomIntents({
+      app: this.#seat, api: this.#api, store: this.#store, refused, finish: () => this.#deletions.finish(),
+    }))
   }
 
   async #lookForAdmin() {

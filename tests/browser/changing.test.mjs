@@ -185,6 +185,23 @@ for (const way of ['Log out', 'Log out everywhere', 'Delete the account']) {
   })
 }
 
+scene('one that waits in a room is deleted before its writer leaves that', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  const room = await bob.room('Trips', ada)
+  const [page, theirs] = [await stage.open(ada), await stage.open(bob, { path: `/#/room/${room.id}` })]
+  await withoutPatience(page)
+  await page.goto(`${stage.server.url}/#/room/${room.id}`)
+  await page.reload()
+  await say(page, 'gone with me')
+  await bubble(theirs, 'gone with me').waitFor()
+  await choose(page, 'gone with me', 'Delete')
+  await page.locator('.head-name').click()
+  await page.locator('chat-sheet').getByRole('button', { name: 'Leave the room' }).click()
+  await page.locator('dialog.ask').getByRole('button', { name: 'Leave the room' }).click()
+  await row(page, 'Trips').waitFor({ state: 'detached' })
+  await theirs.locator('.message', { hasText: 'Message deleted' }).waitFor()
+})
+
 scene('a message is answered with a line above it, which leads back, by keyboard alone', async stage => {
   const { page, theirs } = await both(stage)
   const context = page.locator('message-composer .context')
