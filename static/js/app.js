@@ -18,13 +18,13 @@ import { say, showConnection, showDemoNote, showNewer } from './notes.js'
 import { EXPIRED, enter, leave, session } from './session.js'
 import { addressOf, keyIn, pairKey, toldOf } from './state/chats.js'
 import { Store } from './state/store.js'
-import { Deletions } from './sync/deletions.js'
 import { Sync } from './sync/sync.js'
 
 /** @typedef {import('./intents.js').Intents} Intents */
 /** @typedef {import('./net/api.js').Api} Api */
 /** @typedef {import('./net/api.js').Session} Session */
 /** @typedef {import('./net/api.js').User} User */
+/** @typedef {import('./sync/deletions.js').Deletions} Deletions */
 
 /** Many changes of so short a time are one change of the title. */
 const TITLE_MS = 50
@@ -54,6 +54,7 @@ export class App {
   #store
   #socket
   #sync
+  /** What deletes, once something was to be deleted. @type {Deletions | undefined} */
   #deletions
   #list
   #pane = translate(clone('pane'))
@@ -121,10 +122,13 @@ export class App {
     this.#socket = new Socket(new URL('socket.io/', document.baseURI), () => ({ token: this.#used = session.now?.token, v: 2 }))
     this.#sync = new Sync({ store: this.#store, socket: this.#socket, api, memory })
     const refused = (/** @type {string} */ code) => say(errorText(code))
-    this.#deletions = new Deletions({ store: this.#store, sync: this.#sync, failed: error => refused(codeOf(error)) })
+    const deletions = async () => {
+      const { Deletions } = await late(() => import('./sync/deletions.js'))
+      return this.#deletions ??= new Deletions({ store: this.#store, sync: this.#sync, failed: error => refused(codeOf(error)) })
+    }
     showPicturesOf(async () => (await api.server()).avatar_origins ?? [])
     this.#list = new ChatList(this.#store)
-    this.#intents = Object.assign(intents, talkIntents(this.#sync, this.#deletions, refused), this.#ownIntents())
+    this.#intents = Object.assign(intents, talkIntents(this.#sync, deletions, refused), this.#ownIntents())
   }
 
   #start() {
@@ -195,7 +199,7 @@ export class App {
    * @param {boolean} lasts whether the same person may come back to what is not sent yet */
   async end(lasts) {
     this.#lasts = lasts
-    this.#deletions.flush()
+    this.#deletions?.flush()
     this.#socket.close()
     if (!lasts) await Promise.all([this.#sync.forget(), this.#isDemo || this.#forgetDevice()])
   }
@@ -310,7 +314,7 @@ export class App {
       remember(begun, this.#lasts ? this.#thread?.begun ?? this.#begun : null, true)
     }
     window.addEventListener('pagehide', () => {
-      this.#deletions.flush()
+      this.#deletions?.flush()
       keep()
     })
     // A page that is behind others may end without a word.
@@ -387,12 +391,12 @@ export class App {
   async #logOut() {
     const { askToLogOut } = await late(() => import('./entrance.js'))
     const everywhere = async () => {
-      await this.#deletions.finish()
+      await this.#deletions?.finish()
       this.#leaving = true
       await this.#api.signOut()
     }
     if (!await askToLogOut(this.#store.pending().length, everywhere)) return void (this.#leaving = false)
-    await this.#deletions.finish()
+    await this.#deletions?.finish()
     // Without the server one is logged out of this device all the same.
     this.#leaving = true
     if (!this.#isDemo) await this.#api.request('DELETE', 'api/auth/sessions/current').catch(() => {})
@@ -402,7 +406,7 @@ export class App {
 
   /** Goes once the account is deleted. @param {() => Promise<unknown>} ask */
   async #depart(ask) {
-    await this.#deletions.finish()
+    await this.#deletions?.finish()
     // The sockets are closed before the answer is here.
     this.#leaving = true
     try {
@@ -459,7 +463,7 @@ export class App {
     const { roomIntents } = await late(() => import('./rooms.js'))
     const refused = (/** @type {string} */ code) => say(errorText(code))
     Object.assign(this.#intents, await roomIntents({
-      app: this.#seat, api: this.#api, store: this.#store, refused, finish: () => this.#deletions.finish(),
+      app: this.#seat, api: this.#api, store: this.#store, refused, finish: async () => this.#deletions?.finish(),
     }))
   }
 

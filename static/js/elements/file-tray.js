@@ -5,7 +5,7 @@
 import { word } from '../i18n/file-words.js'
 import { languages, t } from '../i18n/words.js'
 import { lookAt } from '../lib/shrink.js'
-import { loadStyle } from '../lib/style.js'
+import { loadStyle, loadTemplates } from '../lib/style.js'
 import { clone, part } from '../lib/template.js'
 
 /** @typedef {import('../state/chats.js').ChatKey} ChatKey */
@@ -27,7 +27,7 @@ export class FileTray extends HTMLElement {
   #key = null
 
   static async make() {
-    await loadStyle('tray.css')
+    await Promise.all([loadStyle('tray.css'), loadTemplates('composer.html')])
     return new FileTray()
   }
 

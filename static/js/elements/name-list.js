@@ -6,7 +6,7 @@ import { t } from '../i18n/words.js'
 import { paintAvatar, paintRoom } from '../lib/avatar.js'
 import { intend } from '../lib/intent.js'
 import { keyed } from '../lib/keyed.js'
-import { loadStyle } from '../lib/style.js'
+import { loadStyle, loadTemplates } from '../lib/style.js'
 import { clone, part } from '../lib/template.js'
 import { candidates } from '../state/candidates.js'
 import { ALL, nameBegunIn } from '../state/mentions.js'
@@ -25,7 +25,7 @@ export class NameList extends HTMLElement {
 
   /** @param {HTMLTextAreaElement} text where names are written */
   static async make(text) {
-    await loadStyle('names.css')
+    await Promise.all([loadStyle('names.css'), loadTemplates('composer.html')])
     return new NameList(text)
   }
 

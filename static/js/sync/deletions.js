@@ -1,5 +1,5 @@
 // Deletions that can be undone: each waits for a moment before the server is asked, and what waits
-// when the page ends is asked for then.
+// when the page ends is asked for then. app.js loads it when something is to be deleted.
 
 /** @typedef {import('../state/chats.js').ChatKey} ChatKey */
 
