@@ -244,6 +244,21 @@ scene('a message is answered with a line above it, which leads back, by keyboard
   await quote(page).getByText('Earlier message').waitFor()
 })
 
+scene('an answer that is begun shows what it answers as that was edited', async stage => {
+  const { ada, bob, page } = await both(stage)
+  await choose(page, 'a question', 'Reply')
+  await composer(page).fill('half a thought')
+  const [{ id }] = await ada.history(bob)
+  await bob.emit('edit_message', { message_id: id, content: 'another one' })
+  await page.locator('.context-text', { hasText: 'another one' }).waitFor()
+  await stage.server.kill()
+  await composer(page).press('Enter')
+  await state(page, 'half a thought', 'pending')
+  assert.equal(await bubble(page, 'half a thought').locator('.quoted-text').innerText(), 'another one')
+  await stage.server.start()
+  await state(page, 'half a thought', 'read')
+})
+
 scene('an answer to what is deleted meanwhile is given up', async stage => {
   const { page, theirs } = await both(stage)
   await say(theirs, 'never mind')

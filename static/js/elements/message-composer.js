@@ -223,11 +223,14 @@ export class MessageComposer extends ChatPart {
     if (about) this.#text.setAttribute('aria-describedby', part(this, 'context').id ||= newId())
     else this.#text.removeAttribute('aria-describedby')
     if (!about) return
-    const { senderId, as } = about
+    const { senderId, as, content } = this.#asNow(about)
     const name = as ?? (senderId === this.store.me.id ? t('you') : nameOf(this.store.user(senderId)))
     part(this, 'about-what').textContent = this.#edited ? t('editing') : t('replyingTo', { name })
-    part(this, 'about-text').textContent = about.content
+    part(this, 'about-text').textContent = content
   }
+
+  /** It may have been edited since. @param {Message} message */
+  #asNow(message) { return this.store.message(message.id)?.message ?? message }
 
   #dropGone() {
     const about = this.#edited ?? this.#answered
@@ -346,7 +349,7 @@ export class MessageComposer extends ChatPart {
     this.#text.value = ''
     this.#grow()
     const mentions = chat.room ? mentionsIn(content, this.#people, mayCallAll(chat.room)) : {}
-    const replyTo = this.#answered ? quoteOf(this.#answered) : undefined
+    const replyTo = this.#answered ? quoteOf(this.#asNow(this.#answered)) : undefined
     this.#answered = null
     this.#showAbout()
     const send = (/** @type {object} */ files) => {
