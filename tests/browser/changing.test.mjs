@@ -94,7 +94,8 @@ scene('an edit waits in its chat while one is in another, and so do the drafts o
   assert.equal(await composer(page).inputValue(), 'to cleo')
 })
 
-// Drafts were kept, but of an edit or an answer nothing, and the draft went out without its question.
+// Drafts were kept, but of an edit or an answer nothing, and the draft went out without its
+// question.
 scene('an edit and an answer that are begun come back with the page, unless their message is gone', async stage => {
   const { ada, bob, page } = await both(stage)
   const [cleo] = await stage.people('cleo')

@@ -216,8 +216,8 @@ scene('what was said before comes after a failure without a move of the readerâ€
   await page.locator('.message').getByText('number 300', { exact: true }).waitFor({ state: 'attached' })
 })
 
-// The end was asked for once, in vain: the message went from view as it was stored, and the reader stayed
-// in the past.
+// The end was asked for once, in vain: the message went from view as it was stored, and the reader
+// stayed in the past.
 scene('what is written without a connection, somewhere in the past, is in view once it is stored', async stage => {
   const [ada, bob] = await stage.people('ada', 'bob')
   const first = await bob.send({ receiver_id: ada.id, content: 'the first of all' })

@@ -308,7 +308,8 @@ scene('whoever goes back from a chat leaves its details, too', async stage => {
   assert.equal(await page.locator('dialog[open]').count(), 0)
 })
 
-// A dialog that was there already opened while the menu was, and gave the focus back to a button in that.
+// A dialog that was there already opened while the menu was, and gave the focus back to a button in
+// that.
 scene('what the menu opens gives the focus back to its button, each time', async stage => {
   const ada = await stage.server.user('ada', { invite: stage.server.setup })
   const page = await stage.open(ada)

@@ -196,7 +196,8 @@ export class MessageList extends ChatPart {
     if (!chat) return
     const { thread } = chat
     this.scroller.setAttribute('aria-label', t(isRoom(chat.key) ? 'messagesIn' : 'messages', { name: this.called }))
-    // Until it is there it is asked for: without a connection, or where that failed, it was not had.
+    // Until it is there it is asked for: without a connection, or where that failed, it was not
+    // had.
     if (this.#wantsEnd && thread.hasNewer) intend(this, { type: 'newest', chat: this.key })
     else if (this.#wantsEnd) {
       this.#wantsEnd = false

@@ -135,7 +135,10 @@ export class PictureViewer extends HTMLElement {
     if (last === previous && previous.hidden || last === next && next.hidden) this.#buttons.close.focus()
   }
 
-  /** Shows nothing more of messages that are gone. @param {import('../state/store.js').Store} store */
+  /**
+   * Shows nothing more of messages that are gone.
+   * @param {import('../state/store.js').Store} store
+   */
   #letGo(store) {
     if (!this.#dialog.open) return
     const messages = [...store.chats.values()].flatMap(({ thread }) => thread.messages)

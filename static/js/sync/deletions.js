@@ -47,7 +47,7 @@ export class Deletions {
     this.#waiting.clear()
   }
 
-  /** Waits no longer but for the answers: after that the server takes nothing from here any more. */
+  /** Waits no longer, but for the answers: soon the server takes nothing from here any more. */
   async finish() {
     await Promise.all([...this.#waiting].map(([id, { chat, timer }]) => {
       clearTimeout(timer)
