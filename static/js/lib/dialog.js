@@ -33,11 +33,11 @@ function keepFocus(dialog) {
   new MutationObserver(changes => {
     // What is hidden has the focus until the next frame.
     const isLost = document.activeElement === document.body || document.activeElement === held
-    const lost = held instanceof HTMLElement && isLost && !held.checkVisibility() ? held : null
+    const lost = held instanceof HTMLElement && isLost && held.offsetParent === null ? held : null
     if (!lost || !dialog.open) return
     if (lost.isConnected) {
       const all = /** @type {HTMLElement[]} */ ([...dialog.querySelectorAll(CONTROLS)])
-      const behind = all.slice(all.indexOf(lost) + 1).find(control => control.checkVisibility())
+      const behind = all.slice(all.indexOf(lost) + 1).find(control => control.offsetParent !== null)
       return (behind ?? part(dialog, 'close')).focus()
     }
     const change = changes.find(({ removedNodes }) => [...removedNodes].some(node => node.contains(lost)))
