@@ -18,13 +18,13 @@ import { say, showConnection, showDemoNote, showNewer } from './notes.js'
 import { EXPIRED, enter, leave, session } from './session.js'
 import { addressOf, keyIn, pairKey, toldOf } from './state/chats.js'
 import { Store } from './state/store.js'
-import { Deletions } from './sync/deletions.js'
 import { Sync } from './sync/sync.js'
 
 /** @typedef {import('./intents.js').Intents} Intents */
 /** @typedef {import('./net/api.js').Api} Api */
 /** @typedef {import('./net/api.js').Session} Session */
 /** @typedef {import('./net/api.js').User} User */
+/** @typedef {import('./sync/deletions.js').Deletions} Deletions */
 
 /** Many changes of so short a time are one change of the title. */
 const TITLE_MS = 50
@@ -54,6 +54,7 @@ export class App {
   #store
   #socket
   #sync
+  /** What deletes, once something was to be deleted. @type {Deletions | undefined} */
   #deletions
   #list
   #pane = translate(clone('pane'))
@@ -86,6 +87,11 @@ export class App {
    * @type {import('./elements/message-list.js').Place | null}
    */
   #kept = null
+  /**
+   * What was begun then.
+   * @type {ChatThread['begun']}
+   */
+  #begun = []
 
   /**
    * Shows the chats of the person who is signed in.
@@ -116,10 +122,13 @@ export class App {
     this.#socket = new Socket(new URL('socket.io/', document.baseURI), () => ({ token: this.#used = session.now?.token, v: 2 }))
     this.#sync = new Sync({ store: this.#store, socket: this.#socket, api, memory })
     const refused = (/** @type {string} */ code) => say(errorText(code))
-    this.#deletions = new Deletions({ store: this.#store, sync: this.#sync, failed: error => refused(codeOf(error)) })
+    const deletions = async () => {
+      const { Deletions } = await late(() => import('./sync/deletions.js'))
+      return this.#deletions ??= new Deletions({ store: this.#store, sync: this.#sync, failed: error => refused(codeOf(error)) })
+    }
     showPicturesOf(async () => (await api.server()).avatar_origins ?? [])
     this.#list = new ChatList(this.#store)
-    this.#intents = Object.assign(intents, talkIntents(this.#sync, this.#deletions, refused), this.#ownIntents())
+    this.#intents = Object.assign(intents, talkIntents(this.#sync, deletions, refused), this.#ownIntents())
   }
 
   #start() {
@@ -190,7 +199,7 @@ export class App {
    * @param {boolean} lasts whether the same person may come back to what is not sent yet */
   async end(lasts) {
     this.#lasts = lasts
-    this.#deletions.flush()
+    this.#deletions?.flush()
     this.#socket.close()
     if (!lasts) await Promise.all([this.#sync.forget(), this.#isDemo || this.#forgetDevice()])
   }
@@ -243,6 +252,7 @@ export class App {
     if (next !== null && !this.#thread) {
       this.#thread = new ChatThread(this.#store, this.#maxChars)
       if (this.#kept) this.#thread.keep(this.#kept)
+      this.#thread.begun = this.#begun
       this.#pane.append(this.#thread)
     }
     // Left while it is in view and opened once it is, or there would be nothing to measure.
@@ -297,10 +307,18 @@ export class App {
     const place = kept.id ? { chat: pairKey(peerId), ...kept } : null
     this.#kept = place
     if (place) this.#sync.reach(place.chat, place.id)
-    window.addEventListener('pagehide', () => {
-      this.#deletions.flush()
+    const begun = `begun.${this.#me.id}`
+    this.#begun = recall(begun, true) ?? []
+    const keep = () => {
       remember(name, this.#lasts && this.#thread?.place || null, true)
+      remember(begun, this.#lasts ? this.#thread?.begun ?? this.#begun : null, true)
+    }
+    window.addEventListener('pagehide', () => {
+      this.#deletions?.flush()
+      keep()
     })
+    // A page that is behind others may end without a word.
+    document.addEventListener('visibilitychange', keep)
   }
 
   /** An administrator who is alone is offered a link by which others come in. */
@@ -372,8 +390,13 @@ export class App {
 
   async #logOut() {
     const { askToLogOut } = await late(() => import('./entrance.js'))
-    const everywhere = () => (this.#leaving = true, this.#api.signOut())
+    const everywhere = async () => {
+      await this.#deletions?.finish()
+      this.#leaving = true
+      await this.#api.signOut()
+    }
     if (!await askToLogOut(this.#store.pending().length, everywhere)) return void (this.#leaving = false)
+    await this.#deletions?.finish()
     // Without the server one is logged out of this device all the same.
     this.#leaving = true
     if (!this.#isDemo) await this.#api.request('DELETE', 'api/auth/sessions/current').catch(() => {})
@@ -381,12 +404,13 @@ export class App {
     leave()
   }
 
-  /** Goes once the account is deleted. @param {Promise<unknown>} asked */
-  async #depart(asked) {
+  /** Goes once the account is deleted. @param {() => Promise<unknown>} ask */
+  async #depart(ask) {
+    await this.#deletions?.finish()
     // The sockets are closed before the answer is here.
     this.#leaving = true
     try {
-      await asked
+      await ask()
     } catch (error) {
       this.#leaving = false
       throw error
@@ -429,7 +453,7 @@ export class App {
   async #loadDialogs() {
     const { dialogIntents } = await late(() => import('./dialogs.js'))
     const renew = (/** @type {Promise<User & { token?: string }>} */ change) => this.#renew(change)
-    const depart = (/** @type {Promise<unknown>} */ asked) => this.#depart(asked)
+    const depart = (/** @type {() => Promise<unknown>} */ ask) => this.#depart(ask)
     const show = (/** @type {import('./state/chats.js').ChatKey} */ chat, /** @type {number} */ id) =>
       this.#sync.open === chat && (this.#thread?.showMessage(id), true)
     Object.assign(this.#intents, dialogIntents({ app: this.#seat, api: this.#api, store: this.#store, renew, depart, show }))
@@ -438,7 +462,9 @@ export class App {
   async #loadRoomDialogs() {
     const { roomIntents } = await late(() => import('./rooms.js'))
     const refused = (/** @type {string} */ code) => say(errorText(code))
-    Object.assign(this.#intents, await roomIntents({ app: this.#seat, api: this.#api, store: this.#store, refused }))
+    Object.assign(this.#intents, await roomIntents({
+      app: this.#seat, api: this.#api, store: this.#store, refused, finish: async () => this.#deletions?.finish(),
+    }))
   }
 
   async #lookForAdmin() {

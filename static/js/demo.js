@@ -41,7 +41,7 @@ function side(seat, session) {
   const thread = new ChatThread(store)
   const deletions = new Deletions({ store, sync, failed: error => refused(codeOf(error)) })
   // What is beyond the conversation itself is in the whole app.
-  answerIntents(seat, { ...talkIntents(sync, deletions, refused), details() {}, readers() {} })
+  answerIntents(seat, { ...talkIntents(sync, async () => deletions, refused), details() {}, readers() {} })
   const name = () => {
     part(seat, 'who').textContent = t('demoSide', { name: user.username })
     part(seat, 'open').setAttribute('aria-label', t('demoOpenAs', { name: user.username }))

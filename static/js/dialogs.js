@@ -22,7 +22,7 @@ const ROOM_PAGES = 4
 /**
  * @param {{ app: HTMLElement, api: Api, store: Store,
  *   renew(change: Promise<User & { token?: string }>): Promise<User>,
- *   depart(asked: Promise<unknown>): Promise<void>, show(chat: ChatKey, id: number): boolean }}
+ *   depart(ask: () => Promise<unknown>): Promise<void>, show(chat: ChatKey, id: number): boolean }}
  *   parts `renew` takes over what the server answers about one's own account, `depart` that it is
  *   no more; `show` shows a message of the chat that is open, and says whether that is this one
  * @returns {Record<string, (detail: any) => unknown>} what the dialogs, and who opens them, may
@@ -201,7 +201,7 @@ export function dialogIntents({ app, api, store, renew, depart, show }) {
       await renew(api.changeMe(change))
       card.passwordSaved()
     }),
-    'delete-account': ({ wish }) => ask(profileForm('leave'), () => depart(api.deleteMe(wish))),
+    'delete-account': ({ wish }) => ask(profileForm('leave'), () => depart(() => api.deleteMe(wish))),
 
     async sessions() {
       const list = await sessions()

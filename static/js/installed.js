@@ -2,6 +2,7 @@
 // which is the last 50 messages of 20 chats. Loaded when the page has nothing else to do.
 
 import { recall, remember } from './lib/memory.js'
+import { loadStyle } from './lib/style.js'
 import { ChatError } from './net/api.js'
 import { end, present, PUSHED, registered, renew, scope } from './push.js'
 import { session } from './session.js'
@@ -27,6 +28,8 @@ const LASTS = 'kept.lasts'
  */
 const ANEW_MS = 24 * 3_600_000
 
+/** How a conversation looks on paper. @type {Promise<unknown> | undefined} */
+let onPaper
 /** True once this device keeps nothing of the person who is signed in any more. */
 let isForgotten = false
 
@@ -35,6 +38,7 @@ let isForgotten = false
  * @param {{ api: Api, store: Store, socket: { connected: boolean } }} parts
  */
 export async function settle({ api, store, socket }) {
+  onPaper ??= loadStyle('print.css')
   const registration = await registered()
   if (!registration) {
     // Where there can be one it is tried again with the next connection.

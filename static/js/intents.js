@@ -25,7 +25,7 @@ export function answerIntents(node, intents) {
 /**
  * What may be intended in a conversation.
  * @param {import('./sync/sync.js').Sync} sync
- * @param {import('./sync/deletions.js').Deletions} deletions
+ * @param {() => Promise<import('./sync/deletions.js').Deletions>} deletions loads what deletes
  * @param {(code: string) => void} refused hears what the server refused and no form shows
  * @returns {Intents}
  */
@@ -42,8 +42,8 @@ export const talkIntents = (sync, deletions, refused) => ({
   typing: ({ chat, isTyping }) => sync.typing(chat, isTyping),
   read: ({ chat, upTo }) => sync.read(chat, upTo),
   edit: ({ id, content, done }) => sync.edit(id, content).then(() => done(), error => done(codeOf(error))),
-  delete: ({ chat, id }) => deletions.start(chat, id),
-  'undo-deletion': ({ chat, id }) => deletions.undo(chat, id),
+  delete: async ({ chat, id }) => (await deletions()).start(chat, id),
+  'undo-deletion': async ({ chat, id }) => (await deletions()).undo(chat, id),
   react: ({ id, emoji, on }) => sync.react(id, emoji, on).catch(error => refused(codeOf(error))),
   reactors: ({ id, emoji, done }) => sync.reactors(id, emoji).then(done),
   rules: ({ done }) => sync.rules().then(done),

@@ -25,12 +25,13 @@ import { putPicture } from './sync/picture.js'
 const INVITE = { max_uses: 25, expires_in: 7 * 86_400 }
 
 /**
- * @param {{ app: HTMLElement, api: Api, store: Store, refused(code: string): void }} parts
- *   `refused` hears what no dialog shows
+ * @param {{ app: HTMLElement, api: Api, store: Store, refused(code: string): void,
+ *   finish(): Promise<void> }} parts `refused` hears what no dialog shows; `finish` ends what waits
+ *   and can only be done by a member
  * @returns {Promise<import('./intents.js').Intents>} what these dialogs, and who opens them, may
  *   intend
  */
-export async function roomIntents({ app, api, store, refused }) {
+export async function roomIntents({ app, api, store, refused, finish }) {
   await Promise.all([loadStyle('dialogs.css'), loadTemplates('dialogs.html')])
   const sheet = new ChatSheet(store), form = new RoomForm(), readers = new ReaderList(store)
   app.append(sheet, form, readers)
@@ -197,6 +198,7 @@ export async function roomIntents({ app, api, store, refused }) {
     async 'leave-room'({ chat }) {
       if (!await sure('leave', titleOf(store, store.chat(chat)))) return
       await ask(async () => {
+        await finish()
         await api.passRoom(idOf(chat), 'leave')
         sheet.close()
         hear(chat, { user_id: store.me.id, change: 'left' })

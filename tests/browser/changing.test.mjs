@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { test } from 'node:test'
 import { isAccessible } from './axe.mjs'
-import { CHATD, PHONE, bubble, composer, row, say, scene as anyScene, state } from './harness.mjs'
+import { CHATD, PASSWORD, PHONE, bubble, composer, row, say, scene as anyScene, state, withoutPatience } from './harness.mjs'
 
 /** A server that lets nothing be changed has no such flag, and the page offers nothing of it. */
 const CHANGES = spawnSync(CHATD, ['--help'], { encoding: 'utf8' }).stdout?.includes('--edit-window')
@@ -94,6 +94,45 @@ scene('an edit waits in its chat while one is in another, and so do the drafts o
   assert.equal(await composer(page).inputValue(), 'to cleo')
 })
 
+// Drafts were kept, but of an edit or an answer nothing, and the draft went out without its
+// question.
+scene('an edit and an answer that are begun come back with the page, unless their message is gone', async stage => {
+  const { ada, bob, page } = await both(stage)
+  const [cleo] = await stage.people('cleo')
+  await cleo.write(ada, 'from elsewhere')
+  await say(page, 'an anwser')
+  await state(page, 'an anwser', 'read')
+  await composer(page).press('ArrowUp')
+  await composer(page).fill('an answer')
+  await row(page, 'cleo').click()
+  const answer = () => page.getByText('Reply to cleo')
+  await choose(page, 'from elsewhere', 'Reply')
+  await composer(page).fill('a draft')
+  await answer().waitFor()
+  // Twice: what was not looked at meanwhile is kept as well.
+  for (const _ of ['once', 'twice']) {
+    await page.reload()
+    await answer().waitFor()
+    assert.equal(await composer(page).inputValue(), 'a draft')
+  }
+  const kept = await page.evaluate(() => JSON.stringify(Object.entries(sessionStorage)))
+  assert.ok(kept.includes('an answer') && !/anwser|from elsewhere/.test(kept), `of the messages themselves nothing is kept: ${kept}`)
+  await cleo.emit('delete_message', { message_id: (await ada.history(cleo))[0].id })
+  await page.reload()
+  await page.getByText('This is the beginning').waitFor()
+  assert.equal(await answer().isVisible(), false)
+  assert.equal(await composer(page).inputValue(), 'a draft')
+  await row(page, 'bob').click()
+  await page.getByText('Edit message').waitFor()
+  assert.equal(await composer(page).inputValue(), 'an answer')
+  await composer(page).press('Enter')
+  await bubble(page, 'an answer').getByText('edited', { exact: true }).waitFor()
+  assert.equal((await ada.history(bob)).at(-1).content, 'an answer')
+  await page.reload()
+  await bubble(page, 'an answer').waitFor()
+  assert.equal(await page.getByText('Edit message').isVisible(), false, 'what was saved is begun no more')
+})
+
 scene('a deletion can be undone for a moment; then the text is gone on both sides', async stage => {
   const { page, theirs } = await both(stage)
   await say(page, 'the password is swordfish')
@@ -120,6 +159,47 @@ scene('one that waits when the page is closed is deleted all the same', async st
   await choose(page, 'gone with me', 'Delete')
   await page.getByRole('button', { name: 'Undo' }).waitFor()
   await page.close({ runBeforeUnload: true })
+  await theirs.locator('.message', { hasText: 'Message deleted' }).waitFor()
+})
+
+// The session was ended first, and what was shown as deleted stayed where everybody read it.
+for (const way of ['Log out', 'Log out everywhere', 'Delete the account']) {
+  scene(`one that waits is deleted all the same when the account leaves the page (${way})`, async stage => {
+    const { page, theirs } = await both(stage)
+    // As long as it can be undone nothing is asked for by itself.
+    await withoutPatience(page)
+    await page.reload()
+    await say(page, 'gone with me')
+    await bubble(theirs, 'gone with me').waitFor()
+    await choose(page, 'gone with me', 'Delete')
+    await page.getByRole('button', { name: 'Undo' }).waitFor()
+    await page.getByRole('button', { name: 'Menu' }).click()
+    const deletes = way === 'Delete the account'
+    await page.locator('#menu').getByRole('button', { name: deletes ? 'Your profile' : 'Log out' }).click()
+    if (deletes) {
+      await page.getByLabel('Your password').fill(PASSWORD)
+      await page.getByLabel('Your password').press('Enter')
+    } else if (way === 'Log out everywhere') await page.getByLabel('Also log out on all my other devices').check()
+    await page.locator('dialog.ask').getByRole('button', { name: deletes ? way : 'Log out' }).click()
+    await page.getByRole('button', { name: 'Log in' }).waitFor()
+    await theirs.locator('.message', { hasText: 'Message deleted' }).waitFor()
+  })
+}
+
+scene('one that waits in a room is deleted before its writer leaves that', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  const room = await bob.room('Trips', ada)
+  const [page, theirs] = [await stage.open(ada), await stage.open(bob, { path: `/#/room/${room.id}` })]
+  await withoutPatience(page)
+  await page.goto(`${stage.server.url}/#/room/${room.id}`)
+  await page.reload()
+  await say(page, 'gone with me')
+  await bubble(theirs, 'gone with me').waitFor()
+  await choose(page, 'gone with me', 'Delete')
+  await page.locator('.head-name').click()
+  await page.locator('chat-sheet').getByRole('button', { name: 'Leave the room' }).click()
+  await page.locator('dialog.ask').getByRole('button', { name: 'Leave the room' }).click()
+  await row(page, 'Trips').waitFor({ state: 'detached' })
   await theirs.locator('.message', { hasText: 'Message deleted' }).waitFor()
 })
 
@@ -163,6 +243,21 @@ scene('a message is answered with a line above it, which leads back, by keyboard
   await quote(page).getByText('Earlier message').waitFor()
   await page.reload()
   await quote(page).getByText('Earlier message').waitFor()
+})
+
+scene('an answer that is begun shows what it answers as that was edited', async stage => {
+  const { ada, bob, page } = await both(stage)
+  await choose(page, 'a question', 'Reply')
+  await composer(page).fill('half a thought')
+  const [{ id }] = await ada.history(bob)
+  await bob.emit('edit_message', { message_id: id, content: 'another one' })
+  await page.locator('.context-text', { hasText: 'another one' }).waitFor()
+  await stage.server.kill()
+  await composer(page).press('Enter')
+  await state(page, 'half a thought', 'pending')
+  assert.equal(await bubble(page, 'half a thought').locator('.quoted-text').innerText(), 'another one')
+  await stage.server.start()
+  await state(page, 'half a thought', 'read')
 })
 
 scene('an answer to what is deleted meanwhile is given up', async stage => {
@@ -295,4 +390,29 @@ scene('whoever goes back while the menu of a message is open does not find it el
   // The keys are the page's again.
   await page.keyboard.press('Control+k')
   await page.getByRole('searchbox').waitFor()
+})
+
+// What was chosen was done with the message as it was: a deleted text was copied, an answer to it
+// could not be sent, and the edit began with what another device had changed since.
+scene('the menu of a message is of the message as it is by now, and goes with it', async stage => {
+  const { ada, bob, page } = await both(stage)
+  await say(page, 'an anwser')
+  await state(page, 'an anwser', 'read')
+  const [question, answer] = await ada.history(bob)
+  const open = async text => {
+    await bubble(page, text).focus()
+    await page.keyboard.press('Enter')
+    await menu(page).waitFor()
+  }
+  await open('an anwser')
+  await ada.emit('edit_message', { message_id: answer.id, content: 'an answer' })
+  await bubble(page, 'an answer').waitFor()
+  await menu(page).getByRole('button', { name: 'Edit' }).click()
+  assert.equal(await composer(page).inputValue(), 'an answer')
+  await composer(page).press('Escape')
+  await open('a question')
+  await bob.emit('delete_message', { message_id: question.id })
+  await bubble(page, 'Message deleted').waitFor()
+  await menu(page).waitFor({ state: 'hidden' })
+  assert.ok(await bubble(page, 'Message deleted').evaluate(node => node === document.activeElement), 'the focus is where it was')
 })

@@ -158,6 +158,21 @@ scene('of more files than a message holds it is said how many were left out', as
   assert.equal(await page.locator('.file-chip').count(), 9)
 })
 
+// They kept the words in which they were chosen.
+scene('files that were chosen are named in the language that is chosen after them', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  const page = await stage.open(ada, { path: `/#/chat/${bob.id}` })
+  await composer(page).waitFor()
+  await page.locator('[data-part="pick"]').setInputFiles([{ name: 'trip.png', mimeType: 'image/png', buffer: Buffer.from(await picture(page, 90, 60)) }])
+  await page.getByPlaceholder('Describe the picture').fill('a map')
+  await page.getByRole('button', { name: 'Menu' }).click()
+  await page.locator('#menu').getByRole('button', { name: 'Bahasa Indonesia' }).click()
+  const tray = page.getByRole('list', { name: 'Berkas' })
+  await tray.getByRole('button', { name: 'Batalkan trip.png' }).waitFor()
+  assert.equal(await tray.getByPlaceholder('Jelaskan gambar ini').inputValue(), 'a map')
+  assert.equal(await tray.getByRole('textbox').getAttribute('aria-label'), 'Penjelasan trip.png')
+})
+
 scene('a file that is dropped on an edit, or beside a conversation, is not opened in the place of the page', async stage => {
   const [ada, bob] = await stage.people('ada', 'bob')
   const page = await stage.open(ada, { path: `/#/chat/${bob.id}` })
@@ -365,4 +380,28 @@ scene('whoever goes back while a picture is seen large has the page again', asyn
   await page.waitForFunction(() => document.activeElement.matches('.chat-row'))
   await row(page, 'ada').click()
   await page.locator('a.picture').waitFor()
+})
+
+scene('a picture that is looked at goes with its message, and so does one beside it', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  const page = await stage.open(bob, { path: `/#/chat/${ada.id}` })
+  await composer(page).waitFor()
+  const drawn = Buffer.from(await picture(page, 90, 60))
+  const sent = {}
+  for (const name of ['one', 'two', 'three']) {
+    const answer = await fetch(`${stage.server.url}/api/uploads?name=${name}.png`, {
+      method: 'POST', headers: { authorization: `Bearer ${ada.session.token}` }, body: drawn,
+    })
+    sent[name] = (await ada.send({ receiver_id: bob.id, content: name, attachments: [(await answer.json()).data.id] })).id
+  }
+  const viewer = page.locator('dialog.viewer')
+  await bubble(page, 'two').locator('a.picture').click()
+  await viewer.getByText('2 of 3').waitFor()
+  await ada.emit('delete_message', { message_id: sent.one })
+  await viewer.getByText('2 of 3').waitFor({ state: 'detached' })
+  await page.keyboard.press('ArrowLeft')
+  await viewer.getByText('1 of 2').waitFor()
+  assert.equal(await viewer.locator('img').getAttribute('alt'), 'two.png')
+  await ada.emit('delete_message', { message_id: sent.two })
+  await viewer.waitFor({ state: 'hidden' })
 })

@@ -273,6 +273,33 @@ export async function proxied(server, path, t) {
   return `http://127.0.0.1:${proxy.address().port}${path}`
 }
 
+/**
+ * Has a page from its next start on, and its worker at once, do nothing that waits for a second or
+ * longer: what is shown then came by what happened, and not by patience.
+ * @param {import('playwright-core').Page} page
+ * @returns {Promise<() => Promise<void>>} lets all that wait as it was to
+ */
+export async function withoutPatience(page) {
+  const hold = () => {
+    const { setTimeout: begin, clearTimeout: end } = globalThis
+    const held = new Map()
+    let last = 0
+    globalThis.setTimeout = (work, ms = 0, ...more) => {
+      if (ms < 1_000) return begin(work, ms, ...more)
+      held.set(--last, [work, ms, ...more])
+      return last
+    }
+    globalThis.clearTimeout = id => { if (!held.delete(id)) end(id) }
+    globalThis.wait = () => {
+      Object.assign(globalThis, { setTimeout: begin, clearTimeout: end })
+      for (const timer of held.values()) begin(...timer)
+    }
+  }
+  await page.addInitScript(hold)
+  for (const worker of page.context().serviceWorkers()) await worker.evaluate(hold)
+  return () => page.evaluate(() => window.wait())
+}
+
 /** A test with a server of its own and the means to open pages on it. */
 export function scene(name, options, body = options) {
   test(name, async t => {

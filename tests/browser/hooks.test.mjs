@@ -1,10 +1,11 @@
 // Bots and hooks by the page: how each fares, what resumes it, and what everybody is told of them.
 
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { isAccessible } from './axe.mjs'
-import { DESK, PHONE, bubble, deadline, scene } from './harness.mjs'
+import { CHATD, DESK, PASSWORD, PHONE, bubble, deadline, row, scene } from './harness.mjs'
 
 const flags = ['--hook-private', '--hook-direct']
 
@@ -206,4 +207,51 @@ scene('what the server refuses of a hook is said in the form, in the language of
   await told.getByRole('button', { name: 'Buat' }).click()
   await told.getByRole('alert').filter({ hasText: 'jaringan pribadi' }).waitFor()
   assert.deepEqual(await asking(ada)('GET', '/api/admin/hooks/out'), [])
+})
+
+// With the button that confirms went the focus, and a keyboard began at the top of the panel again.
+scene('after a restore keys and hooks are confirmed by the keyboard, one after the other, and work again', { flags }, async (stage, t) => {
+  const { server } = stage
+  const ada = await server.user('ada', { invite: server.setup })
+  const ask = asking(ada)
+  const { url, next } = await listener(t)
+  await ask('POST', '/api/admin/hooks/out', { url: `${url}/secret`, events: ['room_message'] })
+  const bot = await ask('POST', '/api/admin/bots', { username: 'monitor' })
+  const { key } = await ask('POST', `/api/admin/bots/${bot.id}/keys`, {})
+  const room = await ask('POST', '/api/rooms', { name: 'Ops', member_ids: [bot.id] })
+  const made = await ask('POST', '/api/admin/hooks/in', { bot_id: bot.id, room_id: room.id, name: 'alerts' })
+  const page = await stage.open(ada)
+  await row(page, 'Ops').waitFor()
+
+  const [, data] = server.flags
+  const run = (...given) => assert.equal(spawnSync(CHATD, [...given, '--data', data]).status, 0, given.join(' '))
+  run('backup', `${data}.copy`)
+  await server.end()
+  run('restore', `${data}.copy`)
+  await server.start()
+
+  // Nobody is signed in any more.
+  await page.getByText('You have been logged out').waitFor()
+  await page.getByLabel('Username').fill('ada')
+  await page.locator('#password').fill(PASSWORD)
+  await page.keyboard.press('Enter')
+  await openPanel(page)
+  const confirm = name => page.getByRole('button', { name: `Confirm: ${name}` })
+  await confirm(url).waitFor()
+  const asked = (path, by) => fetch(server.url + path, { method: 'POST', headers: { 'content-type': 'application/json', ...by }, body: '{"text":"by a hook"}' })
+  const { pathname } = new URL(made.url)
+  assert.notEqual((await asked(pathname)).status, 200)
+  await confirm('monitor').focus()
+  for (const name of ['monitor', 'alerts']) {
+    while (!await confirm(name).evaluate(button => button === document.activeElement)) await page.keyboard.press('Tab')
+    await page.keyboard.press('Enter')
+    await confirm(name).waitFor({ state: 'hidden' })
+    const behind = await page.evaluate(() => document.activeElement.closest('hook-list') !== null)
+    assert.ok(behind, `behind the button for ${name} the keyboard goes on`)
+  }
+  await confirm(url).click()
+  await page.getByRole('button', { name: `Pause: ${url}` }).waitFor()
+  assert.equal((await fetch(`${server.url}/api/auth/me`, { headers: { authorization: `Bearer ${key}` } })).status, 200)
+  assert.equal((await asked(pathname)).status, 200)
+  for (;;) if ((await next()).data.content === 'by a hook') break
 })

@@ -216,6 +216,31 @@ scene('what was said before comes after a failure without a move of the readerâ€
   await page.locator('.message').getByText('number 300', { exact: true }).waitFor({ state: 'attached' })
 })
 
+// The end was asked for once, in vain: the message went from view as it was stored, and the reader
+// stayed in the past.
+scene('what is written without a connection, somewhere in the past, is in view once it is stored', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  const first = await bob.send({ receiver_id: ada.id, content: 'the first of all' })
+  await bob.write(ada, ...Array.from({ length: 300 }, (_, n) => `number ${n}`))
+  await bob.send({ receiver_id: ada.id, content: 'an answer', reply_to: first.id })
+  await ada.emit('mark_chat_as_read', { user_id: bob.id })
+  const page = await stage.open(ada, { path: `/#/chat/${bob.id}` })
+  await bubble(page, 'an answer').locator('.quote').click()
+  await bubble(page, 'the first of all').first().waitFor()
+  await bubble(page, 'an answer').waitFor({ state: 'detached' })
+  await stage.server.kill()
+  await say(page, 'from the past')
+  await state(page, 'from the past', 'pending')
+  await stage.server.start()
+  await state(page, 'from the past', 'stored')
+  await bubble(page, 'an answer').waitFor()
+  await page.waitForFunction(() => {
+    const { top, bottom } = [...document.querySelectorAll('.message')].at(-1).getBoundingClientRect()
+    return top >= 0 && bottom <= innerHeight
+  })
+  assert.equal(await bubbles(page).last().locator('.text').innerText(), 'from the past')
+})
+
 scene('the end stays in view when the last message grows', async stage => {
   const [ada, bob] = await stage.people('ada', 'bob')
   await ada.write(bob, ...Array.from({ length: 30 }, (_, n) => `number ${n}`))

@@ -218,7 +218,8 @@ scene('an administrator invites, promotes and disables', async stage => {
 
 scene('logging out leaves the other devices, or ends them all', async stage => {
   const ada = await stage.server.user('ada')
-  const here = await stage.open(ada), there = await stage.open(ada, { size: PHONE })
+  // Each device has a session of its own.
+  const here = await stage.open(ada), there = await stage.open(await stage.server.login('ada'), { size: PHONE })
   await there.getByText('No chats yet').waitFor()
   await menu(here, 'Log out')
   await here.getByRole('dialog').getByRole('button', { name: 'Log out' }).click()
@@ -305,6 +306,25 @@ scene('whoever goes back from a chat leaves its details, too', async stage => {
   await page.goBack()
   await page.locator('.nothing-open').waitFor()
   assert.equal(await page.locator('dialog[open]').count(), 0)
+})
+
+// A dialog that was there already opened while the menu was, and gave the focus back to a button in
+// that.
+scene('what the menu opens gives the focus back to its button, each time', async stage => {
+  const ada = await stage.server.user('ada', { invite: stage.server.setup })
+  const page = await stage.open(ada)
+  await row(page, 'ada').or(page.getByText('No chats yet')).waitFor()
+  const button = page.getByRole('button', { name: 'Menu', exact: true })
+  for (const item of ['New room', 'Your profile', 'People and invites', 'Keyboard shortcuts', 'Log out']) {
+    for (const time of ['first', 'second']) {
+      await button.press('Enter')
+      await page.locator('#menu').getByRole('button', { name: item }).press('Enter')
+      await page.locator('dialog[open]').waitFor()
+      await page.keyboard.press('Escape')
+      await page.locator('dialog[open]').waitFor({ state: 'detached' })
+      assert.ok(await button.evaluate(node => node === document.activeElement), `${item}, the ${time} time`)
+    }
+  }
 })
 
 scene('the question mark lists the keys, except where it is written and for whom it disturbs', async stage => {

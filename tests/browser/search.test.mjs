@@ -88,6 +88,17 @@ async function hold(page, path, query, how) {
   return { isAsked, release: released }
 }
 
+scene('what is deleted while it is among what was found is found no more', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  await bob.write(ada, 'a pelican', 'two pelicans')
+  const page = await stage.open(ada)
+  await row(page, 'bob').waitFor()
+  await search(page, 'pelican', 2)
+  await bob.emit('delete_message', { message_id: (await ada.history(bob))[0].id })
+  await page.locator('people-picker').getByText('1 message').waitFor()
+  assert.deepEqual(await hits(page).locator('.hit-text').allInnerTexts(), ['two pelicans'])
+})
+
 scene('Enter takes the first of what is typed, and nobody whom an earlier search found', async stage => {
   const [ada, , cyd] = await stage.people('ada', 'bob', 'cyd')
   const page = await stage.open(ada)

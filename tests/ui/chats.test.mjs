@@ -24,7 +24,7 @@ describe('a chat’s key', () => {
   })
 
   test('is in no other address', () => {
-    for (const hash of ['', '#/', '#/chat/', '#/chat/0', '#/chat/-1', '#/chat/01', '#/chat/1e3', '#/chat/2/x', `#/chat/${'9'.repeat(17)}`]) {
+    for (const hash of ['', '#/', '#/chat/', '#/chat/0', '#/chat/-1', '#/chat/01', '#/chat/1e3', '#/chat/2/x', `#/chat/${'9'.repeat(17)}`, '#/chat/9007199254740992']) {
       assert.equal(keyIn(hash), null, hash)
     }
   })

@@ -45,6 +45,18 @@ test('one that waits when the page ends is asked for then, once', t => {
   assert.deepEqual([atOnce, removed], [[5], []])
 })
 
+test('those that wait when the account leaves are answered before it does', async t => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  deletions.start(WITH_ADA, 5)
+  await deletions.finish()
+  assert.deepEqual([atOnce, removed], [[], [5]])
+  t.mock.timers.tick(10_000)
+  refuse = new Error('no')
+  deletions.start(WITH_ADA, 5)
+  await deletions.finish()
+  assert.deepEqual([isDeleting(), failures, removed], [false, [refuse], [5]])
+})
+
 test('one that is refused shows the message again, and says so', async t => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   refuse = new Error('no')

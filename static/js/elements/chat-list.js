@@ -69,7 +69,8 @@ export class ChatList extends HTMLElement {
     for (const name of ['make-room', 'profile', 'admin', 'keys', 'log-out']) {
       part(this, name).addEventListener('click', () => intend(this, { type: name }))
     }
-    menu.addEventListener('click', () => menu.hidePopover())
+    // First: what a button opens gives the focus back to where it was.
+    menu.addEventListener('click', () => menu.hidePopover(), { capture: true })
     // A popover is placed on the window, where the bar stands lower while the banner is shown.
     menu.addEventListener('beforetoggle', () => {
       intend(this, { type: 'menu' })

@@ -70,6 +70,10 @@ export class ChatThread extends HTMLElement {
    */
   keep(place) { this.#list.keep(place) }
 
+  /** The edits and answers that are begun. */
+  get begun() { return this.#composer.begun }
+  set begun(begun) { this.#composer.begun = begun }
+
   /** @param {ChatKey | null} key the chat to show, or none */
   open(key) {
     if (key === this.#key) return

@@ -3,8 +3,9 @@
 // there as long as the page is open.
 
 import { word } from '../i18n/file-words.js'
-import { t } from '../i18n/words.js'
+import { languages, t } from '../i18n/words.js'
 import { lookAt } from '../lib/shrink.js'
+import { loadStyle, loadTemplates } from '../lib/style.js'
 import { clone, part } from '../lib/template.js'
 
 /** @typedef {import('../state/chats.js').ChatKey} ChatKey */
@@ -25,9 +26,19 @@ export class FileTray extends HTMLElement {
   /** @type {ChatKey | null} */
   #key = null
 
+  static async make() {
+    await Promise.all([loadStyle('tray.css'), loadTemplates('composer.html')])
+    return new FileTray()
+  }
+
   connectedCallback() {
     this.role = 'list'
-    this.ariaLabel = t('files')
+    const name = () => {
+      this.ariaLabel = t('files')
+      for (const chosen of this.#chosen.values()) chosen.forEach(nameChip)
+    }
+    languages.addEventListener('change', name)
+    name()
   }
 
   /** Shows what was chosen in a chat. @param {ChatKey | null} key */
@@ -79,11 +90,8 @@ export class FileTray extends HTMLElement {
   #choose(file) {
     const chip = clone('file-chip')
     part(chip, 'name').textContent = file.name
-    const alt = part(chip, 'alt'), leave = part(chip, 'leave')
-    alt.setAttribute('placeholder', word('describe'))
-    alt.setAttribute('aria-label', word('describeNamed', { name: file.name }))
-    leave.setAttribute('aria-label', word('leaveOut', { name: file.name }))
-    leave.addEventListener('click', () => {
+    nameChip({ chip, file })
+    part(chip, 'leave').addEventListener('click', () => {
       this.#chosen.set(this.#key, this.#here.filter(one => one.chip !== chip))
       this.leftOut = 0
       this.#render()
@@ -99,6 +107,14 @@ export class FileTray extends HTMLElement {
     part(one.chip, 'alt').hidden = !preview
     if (preview && !one.chip.querySelector('img')) one.chip.prepend(Object.assign(new Image(), { alt: '', src: preview }))
   }
+}
+
+/** Says what the fields of a chip are for, in the present language. @param {Chosen} chosen */
+function nameChip({ chip, file: { name } }) {
+  const alt = part(chip, 'alt')
+  alt.setAttribute('placeholder', word('describe'))
+  alt.setAttribute('aria-label', word('describeNamed', { name }))
+  part(chip, 'leave').setAttribute('aria-label', word('leaveOut', { name }))
 }
 
 customElements.define('file-tray', FileTray)

@@ -127,7 +127,7 @@ export class MessageActions {
    * @param {HTMLAnchorElement} picture
    */
   async #view(picture) {
-    this.#viewer ??= late(() => import('./picture-viewer.js')).then(({ PictureViewer }) => PictureViewer.make())
+    this.#viewer ??= late(() => import('./picture-viewer.js')).then(({ PictureViewer }) => PictureViewer.make(this.#list.store))
     // Asked for again, it may come.
     this.#viewer.catch(() => { this.#viewer = undefined })
     const viewer = await this.#viewer

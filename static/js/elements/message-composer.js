@@ -11,12 +11,17 @@ import { clone, part } from '../lib/template.js'
 import { isRoom } from '../state/chats.js'
 import { mentionsIn, nameBegunIn } from '../state/mentions.js'
 import { mayCallAll, mayPost } from '../state/rooms.js'
-import { quoteOf } from '../state/timeline.js'
+import { messageOf, quoteOf } from '../state/timeline.js'
 import { ChatPart } from './chat-part.js'
 import { nameOf } from './names.js'
 
 /** @typedef {import('../state/chats.js').ChatKey} ChatKey */
 /** @typedef {import('../state/timeline.js').Message} Message */
+/**
+ * An edit with its text, or an answer, by the message that it is of: an id may be another one's in
+ * an older data file.
+ * @typedef {{ id: number, createdAt: string, text?: string }} Begun
+ */
 
 /**
  * While typing goes on the peer is told once in this time; their typing line lives twice as long.
@@ -41,6 +46,11 @@ export class MessageComposer extends ChatPart {
   #edits = new Map()
   /** What is being answered in each chat. @type {Map<ChatKey | null, Message>} */
   #answers = new Map()
+  /**
+   * What was begun in each chat before the page was loaded anew, until its message is here.
+   * @type {Map<ChatKey | null, Begun>}
+   */
+  #begun = new Map()
   /** Why what was edited last could not be saved. */
   #refusal = ''
   /**
@@ -90,10 +100,13 @@ export class MessageComposer extends ChatPart {
     })
     // What was deleted is neither edited nor answered any more.
     this.store.addEventListener('gone', () => this.#dropGone(), { signal })
+    this.store.addEventListener('drafted', () => {
+      this.#text.value = this.#ownText
+      this.#grow()
+    }, { signal })
     this.store.addEventListener('rewound', () => {
       if (this.#edited) this.#text.value = this.chat?.draft ?? ''
-      this.#answers.clear()
-      this.#edits.clear()
+      for (const begun of [this.#answers, this.#edits, this.#begun]) begun.clear()
     }, { signal })
   }
 
@@ -115,6 +128,16 @@ export class MessageComposer extends ChatPart {
     this.render()
     this.#grow()
   }
+
+  /** The edits and answers that are begun. @returns {[ChatKey | null, Begun][]} */
+  get begun() {
+    const begun = new Map(this.#begun)
+    for (const [key, { id, createdAt }] of this.#answers) begun.set(key, { id, createdAt })
+    for (const [key, { message: { id, createdAt }, text }] of this.#edits) begun.set(key, { id, createdAt, text })
+    return [...begun]
+  }
+
+  set begun(begun) { this.#begun = new Map(begun) }
 
   /** Edits a message. @param {Message} message */
   edit(message) {
@@ -153,9 +176,25 @@ export class MessageComposer extends ChatPart {
     part(this, 'closed').hidden = closed === ''
     part(this, 'closed-why').textContent = closed && t(closed)
     part(this, 'join').hidden = closed !== 'closedStranger'
+    this.#takeUp(chat.thread.messages)
     this.#text.setAttribute('aria-label', t(isRoom(chat.key) ? 'messageToRoom' : 'messageTo', { name: this.called }))
     this.#showAbout()
     this.#note()
+  }
+
+  /** Goes on with what was begun here. @param {Message[]} timeline */
+  #takeUp(timeline) {
+    const { key } = this
+    const begun = this.#begun.get(key)
+    const message = begun && messageOf(timeline, begun.id)
+    if (!message) return
+    this.#begun.delete(key)
+    if (message.deletedAt || message.createdAt !== begun.createdAt || this.#edited || this.#answered) return
+    const { text } = begun
+    if (text === undefined) return void (this.#answered = message)
+    this.#edits.set(key, { message, text })
+    this.#text.value = text
+    this.#grow()
   }
 
   /** The message that is being answered here: as the draft, it waits for whoever comes back. */
@@ -184,11 +223,14 @@ export class MessageComposer extends ChatPart {
     if (about) this.#text.setAttribute('aria-describedby', part(this, 'context').id ||= newId())
     else this.#text.removeAttribute('aria-describedby')
     if (!about) return
-    const { senderId, as } = about
+    const { senderId, as, content } = this.#asNow(about)
     const name = as ?? (senderId === this.store.me.id ? t('you') : nameOf(this.store.user(senderId)))
     part(this, 'about-what').textContent = this.#edited ? t('editing') : t('replyingTo', { name })
-    part(this, 'about-text').textContent = about.content
+    part(this, 'about-text').textContent = content
   }
+
+  /** It may have been edited since. @param {Message} message */
+  #asNow(message) { return this.store.message(message.id)?.message ?? message }
 
   #dropGone() {
     const about = this.#edited ?? this.#answered
@@ -245,8 +287,7 @@ export class MessageComposer extends ChatPart {
   /** Offers the names that may be meant, in a room. */
   async #complete() {
     if (!this.chat?.room || this.#edited) return
-    this.#names ??= late(() => import('./name-list.js')).then(({ NameList }) => {
-      const list = new NameList(this.#text)
+    this.#names ??= late(() => import('./name-list.js')).then(({ NameList }) => NameList.make(this.#text)).then(list => {
       part(this, 'composer').prepend(list)
       return list
     })
@@ -277,8 +318,7 @@ export class MessageComposer extends ChatPart {
     // What was chosen is gone from the list in a moment.
     const chosen = [...files ?? []]
     if (chosen.length === 0) return
-    this.#tray ??= late(() => import('./file-tray.js')).then(({ FileTray }) => {
-      const tray = new FileTray()
+    this.#tray ??= late(() => import('./file-tray.js')).then(({ FileTray }) => FileTray.make()).then(tray => {
       part(this, 'note').before(tray)
       tray.show(this.key)
       tray.addEventListener('left', () => {
@@ -309,7 +349,7 @@ export class MessageComposer extends ChatPart {
     this.#text.value = ''
     this.#grow()
     const mentions = chat.room ? mentionsIn(content, this.#people, mayCallAll(chat.room)) : {}
-    const replyTo = this.#answered ? quoteOf(this.#answered) : undefined
+    const replyTo = this.#answered ? quoteOf(this.#asNow(this.#answered)) : undefined
     this.#answered = null
     this.#showAbout()
     const send = (/** @type {object} */ files) => {

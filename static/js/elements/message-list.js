@@ -148,7 +148,6 @@ export class MessageList extends ChatPart {
   toEnd() {
     this.#goal = null
     this.#wantsEnd = this.chat?.thread.hasNewer ?? false
-    if (this.#wantsEnd) intend(this, { type: 'newest', chat: this.key })
     this.#reading.seen = newestId(this.chat?.thread.messages ?? [])
     this.#stuck = true
     this.#first = null
@@ -168,6 +167,7 @@ export class MessageList extends ChatPart {
     const { chat } = this
     if (!chat) return
     this.#goal = id
+    this.#wantsEnd = false
     if (messageOf(chat.thread.messages, id)) this.render()
     else intend(this, { type: 'jump', chat: this.key, id })
   }
@@ -196,7 +196,10 @@ export class MessageList extends ChatPart {
     if (!chat) return
     const { thread } = chat
     this.scroller.setAttribute('aria-label', t(isRoom(chat.key) ? 'messagesIn' : 'messages', { name: this.called }))
-    if (this.#wantsEnd && !thread.hasNewer) {
+    // Until it is there it is asked for: without a connection, or where that failed, it was not
+    // had.
+    if (this.#wantsEnd && thread.hasNewer) intend(this, { type: 'newest', chat: this.key })
+    else if (this.#wantsEnd) {
       this.#wantsEnd = false
       this.#stuck = true
       this.#first = null

@@ -38,7 +38,7 @@ export class MessageMenu extends HTMLElement {
   #edit
   #reply
   #listening = new AbortController()
-  /** @type {{ node: HTMLElement, chat: Chat, message: Message } | null} */
+  /** @type {{ node: HTMLElement, id: number } | null} */
   #of = null
 
   /**
@@ -73,7 +73,7 @@ export class MessageMenu extends HTMLElement {
     }
     for (const [name, work] of Object.entries(does)) {
       part(this, name).addEventListener('click', () => {
-        const of = this.#of
+        const of = this.#now
         this.#menu.hidePopover()
         if (of) work(of)
       })
@@ -87,6 +87,10 @@ export class MessageMenu extends HTMLElement {
     document.addEventListener('pointerdown', event => {
       if (this.#of && !event.composedPath().includes(this.#menu)) this.#menu.hidePopover()
     }, { signal: this.#listening.signal, capture: true })
+    // Of what was said before nothing is left to be done.
+    for (const end of ['gone', 'rewound']) {
+      this.#store.addEventListener(end, () => { if (this.#of && !this.#now) this.#menu.hidePopover() }, { signal: this.#listening.signal })
+    }
     // Whoever goes back leaves the conversation, and would find it open in the next one.
     window.addEventListener('popstate', () => { if (this.#of) this.#menu.hidePopover() }, { signal: this.#listening.signal })
     this.#menu.addEventListener('focusout', ({ relatedTarget }) => {
@@ -109,7 +113,7 @@ export class MessageMenu extends HTMLElement {
    * @param {import('./message-actions.js').EditWindow} editWindow
    */
   show(node, chat, message, editWindow) {
-    this.#of = { node, chat, message }
+    this.#of = { node, id: message.id }
     const mine = message.senderId === this.#store.me.id
     const { room } = chat
     const changes = editWindow !== undefined
@@ -136,6 +140,12 @@ export class MessageMenu extends HTMLElement {
     this.#controls()[0]?.focus()
   }
 
+  /** The message that it is of, as it is by now: it may have been changed since, or deleted. */
+  get #now() {
+    const now = this.#of ? this.#store.message(this.#of.id) : undefined
+    return now?.message.deletedAt ? undefined : now
+  }
+
   get #menu() { return /** @type {HTMLElement} */ (this.firstElementChild) }
   get #other() { return /** @type {HTMLInputElement} */ (part(this, 'other')) }
 
@@ -157,7 +167,7 @@ export class MessageMenu extends HTMLElement {
 
   /** @param {string} emoji */
   #react(emoji) {
-    const of = this.#of
+    const of = this.#now
     this.#menu.hidePopover()
     if (!of) return
     intend(this, { type: 'react', id: of.message.id, emoji, on: !reactionOf(of.message, emoji)?.me })

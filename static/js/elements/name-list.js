@@ -6,6 +6,7 @@ import { t } from '../i18n/words.js'
 import { paintAvatar, paintRoom } from '../lib/avatar.js'
 import { intend } from '../lib/intent.js'
 import { keyed } from '../lib/keyed.js'
+import { loadStyle, loadTemplates } from '../lib/style.js'
 import { clone, part } from '../lib/template.js'
 import { candidates } from '../state/candidates.js'
 import { ALL, nameBegunIn } from '../state/mentions.js'
@@ -21,6 +22,12 @@ export class NameList extends HTMLElement {
   /** @type {Person[]} */
   #offered = []
   #chosen = 0
+
+  /** @param {HTMLTextAreaElement} text where names are written */
+  static async make(text) {
+    await Promise.all([loadStyle('names.css'), loadTemplates('composer.html')])
+    return new NameList(text)
+  }
 
   /** @param {HTMLTextAreaElement} text where names are written */
   constructor(text) {

@@ -190,7 +190,8 @@ export class PeoplePicker extends HTMLElement {
   render() {
     const { users, rooms = [], code } = this.#answer
     const names = namesIn(users ?? [])
-    const { hits, next, code: silent } = this.#said
+    const { next, code: silent } = this.#said
+    const hits = this.#said.hits.filter(({ id }) => !this.#store.deleted.has(id))
     const now = new Date()
     /** @type {{ key: string, room?: FoundRoom, user?: User, hit?: Hit }[]} */
     const rows = [...rooms.map(room => ({ key: String(room.key), room })), ...(users ?? []).map(user => ({ key: String(pairKey(user.id)), user })),

@@ -41,13 +41,16 @@ export class PictureViewer extends HTMLElement {
   /** The fingers that rest on it. @type {Map<number, Point>} */
   #fingers = new Map()
 
-  static async make() {
+  /** @param {import('../state/store.js').Store} store */
+  static async make(store) {
     await loadStyle('viewer.css')
-    return new PictureViewer()
+    return new PictureViewer(store)
   }
 
-  constructor() {
+  /** @param {import('../state/store.js').Store} store that has the messages of the pictures */
+  constructor(store) {
     super()
+    for (const end of ['gone', 'rewound']) store.addEventListener(end, () => this.#letGo(store))
     const button = (/** @type {string} */ sign, /** @type {() => void} */ work) => {
       const made = Object.assign(make('button', 'viewer-button'), { type: 'button', textContent: sign })
       made.addEventListener('click', work)
@@ -113,17 +116,38 @@ export class PictureViewer extends HTMLElement {
   #show(at) {
     this.#at = at
     const { url, name, alt, width, height } = this.#files[at]
-    const { previous, next } = this.#buttons
     Object.assign(this.#image, { alt: alt || name, width, height, src: url })
     this.#link.href = url
     this.#text.textContent = alt || name
-    this.#place.textContent = this.#files.length > 1 ? t('pictureOf', { at: at + 1, count: this.#files.length }) : ''
-    const last = document.activeElement
-    previous.hidden = at === 0
-    next.hidden = at === this.#files.length - 1
-    if (last === previous && previous.hidden || last === next && next.hidden) this.#buttons.close.focus()
+    this.#showPlace()
     this.#scale = 1
     this.#move({ x: 0, y: 0 })
+  }
+
+  /** Says which of how many it is, and offers those beside it. */
+  #showPlace() {
+    const { previous, next } = this.#buttons
+    const count = this.#files.length
+    this.#place.textContent = count > 1 ? t('pictureOf', { at: this.#at + 1, count }) : ''
+    const last = document.activeElement
+    previous.hidden = this.#at === 0
+    next.hidden = this.#at === count - 1
+    if (last === previous && previous.hidden || last === next && next.hidden) this.#buttons.close.focus()
+  }
+
+  /**
+   * Shows nothing more of messages that are gone.
+   * @param {import('../state/store.js').Store} store
+   */
+  #letGo(store) {
+    if (!this.#dialog.open) return
+    const messages = [...store.chats.values()].flatMap(({ thread }) => thread.messages)
+    const there = new Set(messages.flatMap(({ attachments = [] }) => attachments.map(({ id }) => id)))
+    const shown = this.#files[this.#at]
+    this.#files = this.#files.filter(({ id }) => there.has(id))
+    this.#at = this.#files.indexOf(shown)
+    if (this.#at < 0) this.#dialog.close()
+    else this.#showPlace()
   }
 
   /** @param {1 | -1} step */

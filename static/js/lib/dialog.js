@@ -17,9 +17,13 @@ export function asDialog(dialog) {
   keepFocus(dialog)
 }
 
+/** What one comes to by the keyboard. */
+const CONTROLS = 'button, input, select, textarea, summary, a[href]'
+
 /**
  * With a row that is taken away goes the focus, and a keyboard would begin at the top again: it
- * moves to the same button of the row that stands there then, or else to the one that closes.
+ * moves to the same button of the row that stands there then, or else to the one that closes. With
+ * a button that is hidden it goes, too: it moves to what is behind that.
  * @param {HTMLDialogElement} dialog
  */
 function keepFocus(dialog) {
@@ -27,15 +31,22 @@ function keepFocus(dialog) {
   let held = null
   dialog.addEventListener('focusin', ({ target }) => { held = target })
   new MutationObserver(changes => {
-    const lost = held instanceof HTMLElement && !held.isConnected && document.activeElement === document.body ? held : null
+    // What is hidden has the focus until the next frame.
+    const isLost = document.activeElement === document.body || document.activeElement === held
+    const lost = held instanceof HTMLElement && isLost && held.offsetParent === null ? held : null
     if (!lost || !dialog.open) return
+    if (lost.isConnected) {
+      const all = /** @type {HTMLElement[]} */ ([...dialog.querySelectorAll(CONTROLS)])
+      const behind = all.slice(all.indexOf(lost) + 1).find(control => control.offsetParent !== null)
+      return (behind ?? part(dialog, 'close')).focus()
+    }
     const change = changes.find(({ removedNodes }) => [...removedNodes].some(node => node.contains(lost)))
     const row = [change?.nextSibling, change?.previousSibling].find(node => node instanceof HTMLElement && node.isConnected)
     const same = /** @type {HTMLElement | null | undefined} */ (
       row instanceof HTMLElement ? row.querySelector(`[data-part="${lost.dataset.part}"]`) : null)
     const next = same && !same.hidden ? same : part(dialog, 'close')
     next.focus()
-  }).observe(dialog, { childList: true, subtree: true })
+  }).observe(dialog, { childList: true, subtree: true, attributeFilter: ['hidden'] })
 }
 
 /**

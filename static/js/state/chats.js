@@ -72,7 +72,8 @@ export const addressOf = key => `#/${isRoom(key) ? 'room' : 'chat'}/${idOf(key)}
 /** @param {string} hash of an address @returns {ChatKey | null} the conversation that it names */
 export function keyIn(hash) {
   const [, kind, digits] = /^#\/(chat|room)\/([1-9]\d{0,15})$/.exec(hash) ?? []
-  if (!kind) return null
+  // No id is larger than that.
+  if (!kind || !Number.isSafeInteger(Number(digits))) return null
   return kind === 'room' ? roomKey(Number(digits)) : pairKey(Number(digits))
 }
 

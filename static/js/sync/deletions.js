@@ -1,5 +1,5 @@
 // Deletions that can be undone: each waits for a moment before the server is asked, and what waits
-// when the page ends is asked for then.
+// when the page ends is asked for then. app.js loads it when something is to be deleted.
 
 /** @typedef {import('../state/chats.js').ChatKey} ChatKey */
 
@@ -10,7 +10,7 @@ export class Deletions {
   #store
   #sync
   #failed
-  /** @type {Map<number, ReturnType<typeof setTimeout>>} */
+  /** @type {Map<number, { chat: ChatKey, timer: ReturnType<typeof setTimeout> }>} */
   #waiting = new Map()
 
   /**
@@ -27,24 +27,32 @@ export class Deletions {
   /** @param {ChatKey} chat @param {number} id */
   start(chat, id) {
     if (this.#waiting.has(id)) return
-    this.#waiting.set(id, setTimeout(() => this.#end(chat, id), UNDO_MS))
+    this.#waiting.set(id, { chat, timer: setTimeout(() => this.#end(chat, id), UNDO_MS) })
     this.#store.apply({ type: 'deleting', data: { chat, id, on: true } })
   }
 
   /** @param {ChatKey} chat @param {number} id */
   undo(chat, id) {
-    clearTimeout(this.#waiting.get(id))
+    clearTimeout(this.#waiting.get(id)?.timer)
     this.#waiting.delete(id)
     this.#store.apply({ type: 'deleting', data: { chat, id, on: false } })
   }
 
   /** Waits no longer: the page ends. */
   flush() {
-    for (const [id, timer] of this.#waiting) {
+    for (const [id, { timer }] of this.#waiting) {
       clearTimeout(timer)
       this.#sync.removeAtOnce(id)
     }
     this.#waiting.clear()
+  }
+
+  /** Waits no longer, but for the answers: soon the server takes nothing from here any more. */
+  async finish() {
+    await Promise.all([...this.#waiting].map(([id, { chat, timer }]) => {
+      clearTimeout(timer)
+      return this.#end(chat, id)
+    }))
   }
 
   /** @param {ChatKey} chat @param {number} id */

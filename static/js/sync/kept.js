@@ -14,7 +14,7 @@ import { pairKey } from '../state/chats.js'
  */
 
 /** What is kept of one account, whose id follows. */
-const OF_AN_ACCOUNT = /^(?:draft|outbox|place|file)\.(\d+)(?:\.|$)/
+const OF_AN_ACCOUNT = /^(?:draft|outbox|place|begun|file)\.(\d+)(?:\.|$)/
 /** So many bytes of files outlive the page, at most; what is more is sent as long as it is open. */
 const MAX_FILE_BYTES = 256 << 20
 
@@ -45,6 +45,13 @@ export class Kept {
   drafts() {
     const keys = /** @type {ChatKey[]} */ (this.#memory.recallKeys(this.#drafts))
     return keys.map(key => [key, this.#memory.recall(this.#drafts + key)])
+  }
+
+  /** @param {(chat: ChatKey, text: string) => void} heard told of what is written in other tabs */
+  onDraft(heard) {
+    this.#memory.heard = (key, text) => {
+      if (key.startsWith(this.#drafts)) heard(/** @type {ChatKey} */ (key.slice(this.#drafts.length)), text)
+    }
   }
 
   /** @param {ChatKey} key @param {string} text */

@@ -163,7 +163,7 @@ export class Reader {
   }
 
   /** Reads the end of a conversation that is shown somewhere in the past. @param {ChatKey} key */
-  readNewest(key) { return this.#readHistory(key) }
+  readNewest(key) { if (this.#socket.connected || this.hasKept) return this.#readHistory(key) }
 
   /**
    * After a connection that missed nothing that lasts: who has read is told to those alone who
@@ -269,9 +269,9 @@ export class Reader {
         if (left !== Infinity) this.#reach = null
       } catch (error) {
         this.#failed(error)
-        // Still under way meanwhile, or a list that stands at its top would ask again at once; then
-        // it is told, and does.
-        if (before) await pause(RETRY_MS)
+        // Still under way meanwhile, or a list that stands at its top, or waits for its end, would
+        // ask again at once; then it is told, and does.
+        if (before || this.#store.chat(key).thread.hasNewer) await pause(RETRY_MS)
         if (!isVoid()) this.#store.apply({ type: 'history_failed', data: { chat: key } })
       }
     })
