@@ -350,16 +350,23 @@ impl<'a> Staging<'a> {
         )
     }
 
-    /// Takes away the invites that count as revoked, of those that are meant: so that they use up
-    /// no place, and do not come back with what their maker has lost.
+    /// Takes away the invites that count as revoked, of those that are meant, and has those make no
+    /// accounts any more that only lead into a room by now: so that they use up no place, and what
+    /// their maker has lost does not come back.
     pub(super) fn revoke_void_invites(&mut self, is_meant: impl Fn(&Invite) -> bool) {
         let kept = self.state.people.invites.iter();
         let meant = kept.filter(|(_, invite)| is_meant(invite));
         let codes = meant.map(|(_, invite)| Arc::clone(&invite.code));
-        let void = codes.filter(|code| self.registers_by_now(code).is_none());
-        for code in void.collect::<Vec<_>>() {
-            // Of one that was taken away before nothing is left to do.
-            let _ = self.people().revoke_invite(&code);
+        let stands = codes.map(|code| (self.registers_by_now(&code), code));
+        for (registers, code) in stands.collect::<Vec<_>>() {
+            match registers {
+                Some(true) => {}
+                Some(false) => self.people().end_registering(&code),
+                // Of one that was taken away before nothing is left to do.
+                None => {
+                    let _ = self.people().revoke_invite(&code);
+                }
+            }
         }
     }
 
