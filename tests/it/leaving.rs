@@ -9,6 +9,7 @@ use chatd::store::Location;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
+use crate::files::{in_folder, is_gone, open, place, said, tus, upload};
 use crate::support::{Person, Reply, TestServer, Wire, config, soon};
 
 const ME: &str = "/api/auth/me";
@@ -498,6 +499,52 @@ async fn what_is_ones_own_is_exported_line_by_line_once_a_day() {
     assert_eq!(lines.len(), 1 + ids.len() + 1);
     let again = server.send("GET", path, Some(&ada.token), "").await;
     assert_eq!(again.code(), "rate_limited");
+    server.stop().await;
+}
+
+/// What somebody had uploaded and not sent lay on the disk for a day after they were gone, and its
+/// URL opened it.
+#[tokio::test]
+async fn what_who_left_had_uploaded_and_not_sent_is_gone_with_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = TestServer::with(in_folder(folder.path())).await;
+    let _admin = server.admin().await;
+    let (ada, bob) = server.two_people().await;
+    let mut wire = server.connect_second(&ada).await;
+    let [sent, unsent, bobs] = [
+        upload(&server, &ada, "sent.txt", "sent").await,
+        upload(&server, &ada, "unsent.txt", "unsent").await,
+        upload(&server, &bob, "bobs.txt", "bobs").await,
+    ];
+    let headers = [
+        ("upload-length", "100"),
+        ("content-type", "application/offset+octet-stream"),
+    ];
+    let begun = tus(&server, &ada, ("POST", "/api/uploads"), &headers, "begun").await;
+    assert_eq!(
+        (begun.status().as_u16(), said(&begun, "upload-offset")),
+        (201, "5")
+    );
+    let begun = json!(said(&begun, "location").rsplit('/').next().unwrap());
+    let message = json!({"receiver_id": bob.id, "content": "", "attachments": [sent["id"]]});
+    let (ack, _) = wire.call(1, "send_message", message).await;
+    assert_eq!(ack["success"], true, "{ack}");
+    let files = folder.path().join("files");
+    let begun = place(&files, &begun).with_extension("part");
+    let [sent, unsent, bobs] =
+        [&sent, &unsent, &bobs].map(|file| (place(&files, &file["id"]), file));
+    for path in [&sent.0, &unsent.0, &bobs.0, &begun] {
+        assert!(path.exists(), "{}", path.display());
+    }
+
+    left(&server, &ada, "keep").await;
+    is_gone(&unsent.0).await;
+    is_gone(&begun).await;
+    for (file, status) in [(sent.1, 200), (unsent.1, 403), (bobs.1, 200)] {
+        let url = file["url"].as_str().unwrap();
+        assert_eq!(open(&server, url).await.status(), status, "{url}");
+    }
+    assert!(sent.0.exists() && bobs.0.exists());
     server.stop().await;
 }
 

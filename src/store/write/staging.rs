@@ -20,6 +20,8 @@ use crate::model::{
 use crate::store::change::{Address, Change, Committed, Outcome, Talk};
 use crate::store::error::{ReadError, StoreError};
 use crate::store::files::refusal::FileRefusal;
+use crate::store::files::row::StoredFile;
+use crate::store::files::staging::{FileAct, FileCommand};
 use crate::store::log::blocks::Log;
 use crate::store::log::chain::ReadLog;
 use crate::store::log::entries::Entries;
@@ -291,7 +293,7 @@ impl<'a> Staging<'a> {
                 self.people().unsubscribe(*user, id);
                 Committed::Unsubscribed
             }
-            Change::File(act) => Committed::File(self.people().files().act(now, act)?),
+            Change::File(act) => Committed::File(self.file_act(now, act)?),
             Change::Seen(visits) => {
                 self.people().seen(visits);
                 Committed::Seen
@@ -304,6 +306,16 @@ impl<'a> Staging<'a> {
         let room = match new.invite.as_deref() {
             Some(code) if self.registers_by_now(code) != Some(true) => {
                 return Err(InviteRefusal::InvalidInvite.into());
+    /// Carries out an act on a file that no message names. None is begun for who is gone.
+    fn file_act(&mut self, now: Timestamp, act: &FileAct) -> Result<Arc<StoredFile>, ReadError> {
+        match &act.what {
+            FileCommand::Begin(new) if self.is_gone(new.owner) => {
+                Err(FileRefusal::NoSuchFile.into())
+            }
+            _ => Ok(self.people().files().act(now, act)?),
+        }
+    }
+
             }
             Some(code) => self.people().check_invite(now, code)?,
             None => None,
