@@ -124,7 +124,8 @@ impl Staged {
 
     /// Whether every answer says how things were already.
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.len() == 0 && self.people.rows.is_empty() && self.changes.retained.is_none()
+        let is_noted = self.changes.retained.is_some() || self.changes.leavers_erased;
+        self.entries.len() == 0 && self.people.rows.is_empty() && !is_noted
     }
 }
 
@@ -237,6 +238,10 @@ impl<'a> Staging<'a> {
             }
             Change::DeleteUser(leaving) => self.delete_user(now, leaving)?,
             Change::SentIsErased(user) => Committed::User(self.people().sent_is_erased(*user)?),
+            Change::LeaversErased => {
+                self.changes.leavers_erased = true;
+                Committed::LeaversErased
+            }
             Change::PutUser(put) => {
                 let (user, created) = self.people().put(now, put)?;
                 Committed::Put { user, created }
@@ -301,11 +306,6 @@ impl<'a> Staging<'a> {
         })
     }
 
-    /// Makes an account, and has it join the room into which its invite leads.
-    fn create_user(&mut self, now: Timestamp, new: &NewUser) -> Result<Committed, ReadError> {
-        let room = match new.invite.as_deref() {
-            Some(code) if self.registers_by_now(code) != Some(true) => {
-                return Err(InviteRefusal::InvalidInvite.into());
     /// Carries out an act on a file that no message names. None is begun for who is gone.
     fn file_act(&mut self, now: Timestamp, act: &FileAct) -> Result<Arc<StoredFile>, ReadError> {
         match &act.what {
@@ -316,6 +316,11 @@ impl<'a> Staging<'a> {
         }
     }
 
+    /// Makes an account, and has it join the room into which its invite leads.
+    fn create_user(&mut self, now: Timestamp, new: &NewUser) -> Result<Committed, ReadError> {
+        let room = match new.invite.as_deref() {
+            Some(code) if self.registers_by_now(code) != Some(true) => {
+                return Err(InviteRefusal::InvalidInvite.into());
             }
             Some(code) => self.people().check_invite(now, code)?,
             None => None,
