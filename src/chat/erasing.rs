@@ -1,11 +1,14 @@
 //! All that one person said: erased once they are gone, and given to them before.
 
+use std::sync::Arc;
+
 use tokio::sync::oneshot;
 
 use super::{Chat, ChatError};
 use crate::model::{MessageId, RoomId, Timestamp, UserId};
 use crate::store::{
-    Command, Erasable, EraseMany, Expired, Older, RoomDone, SentIn, SentText, StoreError, Talk,
+    Command, Erasable, EraseMany, Expired, Leavers, Older, RoomDone, SentIn, SentText, StoreError,
+    Talk,
 };
 
 /// Messages of one chat that are erased step by step, the oldest first.
@@ -55,6 +58,50 @@ impl Chat {
     pub async fn sent_is_erased(&self, now: Timestamp, user: UserId) -> Result<(), ChatError> {
         let done = Command::sent_is_erased(user);
         self.store.apply(now, done).await?;
+        Ok(())
+    }
+
+    /// Whether something may be left of those who are gone with all that they said: an earlier chatd
+    /// did not look for it in all rooms.
+    pub fn may_have_left_some(&self) -> bool {
+        self.store.may_have_left_some()
+    }
+
+    /// Returns some of those who are gone so, as the log tells it after an entry, and after which
+    /// one to go on; `None` where the log ends.
+    pub async fn leavers(&self, after: u64) -> Result<(Leavers, Option<u64>), ChatError> {
+        let leavers = self.store.read(move |snapshot| snapshot.leavers(after));
+        Ok(leavers.await?)
+    }
+
+    /// Erases some of what they said and is there still after an entry. Returns after which one to
+    /// go on; `None` where the log ends.
+    pub async fn erase_left_behind(
+        &self,
+        now: Timestamp,
+        leavers: &Arc<Leavers>,
+        after: u64,
+    ) -> Result<Option<u64>, ChatError> {
+        let leavers = Arc::clone(leavers);
+        let left = self
+            .store
+            .read(move |snapshot| snapshot.left_behind(after, &leavers));
+        let (left, next) = left.await?;
+        let many = left.into_iter().map(|((_, sender), messages)| EraseMany {
+            messages,
+            sender: Some(sender),
+            all_of: None,
+        });
+        let many: Vec<_> = many.collect();
+        if !many.is_empty() {
+            self.erase_many(now, Command::erase_many(many)).await?;
+        }
+        Ok(next)
+    }
+
+    /// Notes that nothing is left of them.
+    pub async fn nothing_is_left_behind(&self, now: Timestamp) -> Result<(), ChatError> {
+        self.store.apply(now, Command::leavers_erased()).await?;
         Ok(())
     }
 

@@ -58,7 +58,7 @@ pub use verbs::{Chat, Mark, SendMessage};
 
 pub use crate::store::maintain::{Backup, Compacted};
 pub use crate::store::{ContactRefusal, RoomRefusal};
-pub use crate::store::{FoundMessage, MAX_MISSED, Older, SentIn, SentText};
+pub use crate::store::{FoundMessage, Leavers, MAX_MISSED, Older, SentIn, SentText};
 pub use crate::store::{
     HistoryPage, HistoryQuery, HistoryRow, InboxChat, InboxRow, MemberRow, MyRoom, NewRoom,
     OpenRooms, Page, ReactorsPage, Recent, RoomInvite, RoomMessage, RoomUpdate,

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::error::ServerError;
-use crate::chat::{Chat, ChatError, Erasing, Event, Listener, Older, Rules};
+use crate::chat::{Chat, ChatError, Erasing, Event, Leavers, Listener, Older, Rules};
 use crate::model::{RoomId, Timestamp, UserId};
 use crate::store::maintain::MaintainError;
 use crate::store::{BATCHES, Location, Store, StoreOptions};
@@ -53,8 +53,18 @@ const LEAVERS_LOOKED_EVERY: Duration = Duration::from_secs(1);
 pub(super) async fn erase_leavers(chat: Chat, now: fn() -> Timestamp) {
     let mut looks = interval(LEAVERS_LOOKED_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut may_have_left_some = chat.may_have_left_some();
     loop {
         looks.tick().await;
+        if may_have_left_some {
+            match erase_left_behind(&chat, now).await {
+                Ok(()) => may_have_left_some = false,
+                Err(error) => {
+                    tracing::warn!(%error, "what deleted accounts said long ago is not all erased yet");
+                    sleep(LEAVERS_LOOKED_EVERY * 10).await;
+                }
+            }
+        }
         for user in chat.leavers_to_erase() {
             if let Err(error) = erase_leaver(&chat, user, now).await {
                 tracing::warn!(%error, %user, "what a deleted account said is not all erased yet");
@@ -68,6 +78,28 @@ pub(super) async fn erase_leavers(chat: Chat, now: fn() -> Timestamp) {
             }
         }
     }
+}
+
+/// Goes through the log for what those said who left with all of it, and erases what an earlier
+/// chatd left of it in rooms. Once for a data file.
+async fn erase_left_behind(chat: &Chat, now: fn() -> Timestamp) -> Result<(), ChatError> {
+    let (mut leavers, mut next) = (Leavers::new(), Some(0));
+    while let Some(after) = next {
+        let began = Instant::now();
+        let (found, rest) = chat.leavers(after).await?;
+        // Who left twice is gone with all that they said before the second time.
+        leavers.extend(found);
+        next = rest;
+        sleep(began.elapsed()).await;
+    }
+    let leavers = Arc::new(leavers);
+    next = Some(0).filter(|_| !leavers.is_empty());
+    while let Some(after) = next {
+        let began = Instant::now();
+        next = chat.erase_left_behind(now(), &leavers, after).await?;
+        sleep(began.elapsed()).await;
+    }
+    chat.nothing_is_left_behind(now()).await
 }
 
 /// Erases what one person said.

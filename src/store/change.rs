@@ -228,6 +228,8 @@ pub enum Change {
     DeleteUser(Leaving),
     /// All is erased that a deleted account said.
     SentIsErased(UserId),
+    /// Nothing is left of what accounts said that left with all of it.
+    LeaversErased,
     /// An account with a given id.
     PutUser(PutUser),
     /// A new invite, of a code that no other has.
@@ -315,6 +317,8 @@ pub enum Committed {
     },
     /// An account is as given here.
     User(Arc<User>),
+    /// It is on disk that nothing is left of what accounts said that left with all of it.
+    LeaversErased,
     /// An invite is as given here.
     Invite(Invite),
     /// An invite is no more.

@@ -197,6 +197,11 @@ impl Command<Arc<StoredFile>> {
 }
 
 impl Command<()> {
+    /// Notes that nothing is left of what accounts said that left with all of it.
+    pub fn leavers_erased() -> Self {
+        command!(Change::LeaversErased, Committed::LeaversErased => ())
+    }
+
     /// Takes the invite of this code away.
     pub fn revoke_invite(code: Arc<str>) -> Self {
         command!(Change::RevokeInvite(code), Committed::InviteRevoked => ())

@@ -543,6 +543,11 @@ impl Store {
         state.people.directory.erasing().collect()
     }
 
+    /// Whether something may be left of those who are gone with all that they said.
+    pub fn may_have_left_some(&self) -> bool {
+        Snapshot::new(&self.intake.data).may_have_left_some()
+    }
+
     /// The rooms of which something is still to be erased.
     pub fn rooms_to_erase(&self) -> Vec<RoomId> {
         let state = self.intake.data.state.read();

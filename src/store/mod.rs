@@ -113,6 +113,7 @@ pub use people::subscriptions::{
 pub use pushed::SaidInRoom;
 pub use read::history::{HistoryPage, HistoryQuery, HistoryRow};
 pub use read::inbox::{InboxChat, InboxRow};
+pub use read::leavers::{Leavers, LeftBehind};
 pub use read::missed::{MAX_MISSED, Missed};
 pub use read::page::Page;
 pub use read::reactions::ReactorsPage;

@@ -69,6 +69,8 @@ pub(crate) struct State {
     pub(crate) last_at: Timestamp,
     /// Up to this entry retention has gone through the log.
     pub(crate) retained: u64,
+    /// Nothing is left of what accounts said that left with all of it.
+    pub(crate) leavers_erased: bool,
     /// What is on disk and about to be published, and what is being committed upon that. Nobody but
     /// the writer looks at these, to judge what comes after.
     pub(crate) ahead: VecDeque<Ahead>,
@@ -111,6 +113,8 @@ pub(crate) struct Changes {
     pub(crate) reactions: ReactionRows,
     /// How far retention has gone through the log by it.
     pub(crate) retained: Option<u64>,
+    /// It is known by it that nothing is left of what accounts said that left with all of it.
+    pub(crate) leavers_erased: bool,
     pub(crate) last_entry: u64,
     pub(crate) last_at: Timestamp,
 }
@@ -334,6 +338,7 @@ impl State {
         self.people.publish(changes.rows);
         self.rooms.publish(changes.rooms);
         self.retained = changes.retained.unwrap_or(self.retained);
+        self.leavers_erased |= changes.leavers_erased;
         self.last_entry = changes.last_entry;
         self.last_at = changes.last_at;
         changes.conversations.places.clear();

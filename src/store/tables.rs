@@ -70,6 +70,11 @@ pub(crate) const ERASED: &str = "erased";
 /// to it is there still. Absent where there was no retention yet.
 pub(crate) const RETAINED: &str = "retained";
 
+/// In `meta`: there once the log was gone through for what accounts said in rooms that left with all
+/// of it, and that an earlier chatd had not erased; sealed under key 0, one byte, 1; written when
+/// that is done, absent where nobody may have left any.
+pub(crate) const LEAVERS_ERASED: &str = "leavers_erased";
+
 /// In `meta`: what time it was when something was last written, to the hour; sealed under key 0, 3
 /// u64, little-endian, in milliseconds: the time that was believed, the one that a doubted clock
 /// showed instead (0 for none), and for how long that had run on evenly.

@@ -5,10 +5,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chatd::accounts::ForeignTokens;
 use chatd::config::Config;
-use chatd::store::Location;
+use chatd::model::{MessageId, Timestamp, UserId};
+use chatd::store::{BATCHES, Command, EraseMany, Location, OpenError, Store, StoreOptions};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 
+use crate::files::{in_folder, is_gone, open, place, said, tus, upload};
 use crate::support::{Person, Reply, TestServer, Wire, config, soon};
 
 const ME: &str = "/api/auth/me";
@@ -499,6 +502,165 @@ async fn what_is_ones_own_is_exported_line_by_line_once_a_day() {
     let again = server.send("GET", path, Some(&ada.token), "").await;
     assert_eq!(again.code(), "rate_limited");
     server.stop().await;
+}
+
+/// What somebody had uploaded and not sent lay on the disk for a day after they were gone, and its
+/// URL opened it.
+#[tokio::test]
+async fn what_who_left_had_uploaded_and_not_sent_is_gone_with_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = TestServer::with(in_folder(folder.path())).await;
+    let _admin = server.admin().await;
+    let (ada, bob) = server.two_people().await;
+    let mut wire = server.connect_second(&ada).await;
+    let [sent, unsent, bobs] = [
+        upload(&server, &ada, "sent.txt", "sent").await,
+        upload(&server, &ada, "unsent.txt", "unsent").await,
+        upload(&server, &bob, "bobs.txt", "bobs").await,
+    ];
+    let headers = [
+        ("upload-length", "100"),
+        ("content-type", "application/offset+octet-stream"),
+    ];
+    let begun = tus(&server, &ada, ("POST", "/api/uploads"), &headers, "begun").await;
+    assert_eq!(
+        (begun.status().as_u16(), said(&begun, "upload-offset")),
+        (201, "5")
+    );
+    let begun = json!(said(&begun, "location").rsplit('/').next().unwrap());
+    let message = json!({"receiver_id": bob.id, "content": "", "attachments": [sent["id"]]});
+    let (ack, _) = wire.call(1, "send_message", message).await;
+    assert_eq!(ack["success"], true, "{ack}");
+    let files = folder.path().join("files");
+    let begun = place(&files, &begun).with_extension("part");
+    let [sent, unsent, bobs] =
+        [&sent, &unsent, &bobs].map(|file| (place(&files, &file["id"]), file));
+    for path in [&sent.0, &unsent.0, &bobs.0, &begun] {
+        assert!(path.exists(), "{}", path.display());
+    }
+
+    left(&server, &ada, "keep").await;
+    is_gone(&unsent.0).await;
+    is_gone(&begun).await;
+    for (file, status) in [(sent.1, 200), (unsent.1, 403), (bobs.1, 200)] {
+        let url = file["url"].as_str().unwrap();
+        assert_eq!(open(&server, url).await.status(), status, "{url}");
+    }
+    assert!(sent.0.exists() && bobs.0.exists());
+    server.stop().await;
+}
+
+/// Rooms in which a person says a word each, with another one who stays; and these messages.
+async fn said_in_rooms(
+    server: &TestServer,
+    (by, with): (&Person, &Person),
+    words: &[String],
+) -> Vec<(u64, u64)> {
+    let mut wire = server.connect_second(by).await;
+    let mut said = Vec::new();
+    for word in words {
+        let room = json!({"name": "Ops", "member_ids": [by.id]}).to_string();
+        let made = server
+            .send("POST", "/api/rooms", Some(&with.token), &room)
+            .await;
+        let room = made.json()["data"]["id"].as_u64().unwrap();
+        let message = json!({"room_id": room, "content": word});
+        let (ack, _) = wire.call(1, "send_message", message).await;
+        assert_eq!(ack["success"], true, "{ack}");
+        said.push((room, ack["data"]["id"].as_u64().unwrap()));
+    }
+    said
+}
+
+/// Erases messages of somebody who left, as an earlier chatd did it with all of their last rooms.
+async fn erase_some(path: &Path, sender: &Person, messages: &[(u64, u64)]) {
+    let location = Location::File(path.to_owned());
+    let opening = async {
+        loop {
+            let (done, batches) = mpsc::channel(BATCHES);
+            match Store::open(&location, StoreOptions::default(), done) {
+                Ok(store) => return (store, batches),
+                // A process that another test is starting holds the lock for a moment.
+                Err(OpenError::InUse { .. }) => tokio::task::yield_now().await,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    };
+    let (store, mut batches) = soon(opening).await;
+    let telling = tokio::spawn(async move {
+        while let Some(batch) = batches.recv().await {
+            batch.into_iter().for_each(|done| done.tell(drop));
+        }
+    });
+    let many = messages.iter().map(|(_, message)| EraseMany {
+        messages: vec![MessageId::new(*message).unwrap()],
+        sender: Some(UserId::new(sender.id).unwrap()),
+        all_of: None,
+    });
+    let erase = Command::erase_many(many.collect());
+    store.apply(Timestamp::now(), erase).await.unwrap();
+    tokio::task::spawn_blocking(move || store.close())
+        .await
+        .unwrap();
+    telling.await.unwrap();
+}
+
+/// An earlier chatd erased what somebody said in the last 64 rooms that they left alone, and said
+/// that all of it was gone. What it left in the others stayed there, and in the file.
+#[tokio::test]
+async fn what_an_earlier_chatd_left_of_an_account_is_erased_at_a_start() {
+    const ROOMS: u64 = 70;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chatd.redb");
+    let on_file = || Config {
+        data: Location::File(path.clone()),
+        erase_within: Duration::from_secs(1),
+        ..config()
+    };
+    let server = TestServer::with(on_file()).await;
+    let _admin = server.admin().await;
+    let (ada, bob) = server.two_people().await;
+    let eve = server.register("eve").await;
+    let words_of = |name: &str| -> Vec<String> {
+        let words = (0..ROOMS).map(|number| format!("qzvkwj-{name}-{number:02}"));
+        words.collect()
+    };
+    let (of_ada, of_eve) = (words_of("ada"), words_of("eve"));
+    let in_rooms = said_in_rooms(&server, (&ada, &bob), &of_ada).await;
+    let of_eve_in_rooms = said_in_rooms(&server, (&eve, &bob), &of_eve).await;
+    for person in [&ada, &eve] {
+        left(&server, person, "keep").await;
+    }
+    server.stop().await;
+    erase_some(&path, &ada, &in_rooms[6..]).await;
+    let [of_ada, of_eve] = [&of_ada, &of_eve].map(|words| -> Vec<&str> {
+        let words = words.iter().map(String::as_str);
+        words.collect()
+    });
+    assert!(found(&path, &of_ada[..6]) == 6 && found(&path, &of_eve) == of_eve.len());
+
+    let server = TestServer::with(on_file()).await;
+    soon(async {
+        while found(&path, &of_ada) > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    let said = async |(room, _): &(u64, u64)| {
+        let path = format!("/api/rooms/{room}/history");
+        let page = server.get(&path, &bob.token).await;
+        page["data"].as_array().unwrap().len()
+    };
+    for (of_ada, of_eve) in in_rooms.iter().zip(&of_eve_in_rooms) {
+        assert_eq!((said(of_ada).await, said(of_eve).await), (0, 1));
+    }
+    server.stop().await;
+    // Who left with what they said kept has left it.
+    assert_eq!(found(&path, &of_eve), of_eve.len());
+    let copy = folder.path().join("copy.redb");
+    std::fs::copy(&path, &copy).unwrap();
+    let report = chatd::store::maintain::check(&copy, &mut |_| {}).unwrap();
+    assert!(report.is_sound(), "{report:?}");
 }
 
 #[tokio::test]

@@ -176,6 +176,11 @@ async fn invites_do_not_outlive_the_right_of_their_maker() {
         codes.collect::<Vec<_>>()
     };
     assert_eq!(codes().await, [into.clone(), roots.clone()]);
+    // What they lost does not come back with their rights.
+    set(json!({"is_admin": true})).await;
+    assert_eq!(registers(&into, "fifth").await, "invalid_invite");
+    assert_eq!(look(&server, &into).await["data"]["registers"], false);
+    assert_eq!(codes().await, [into.clone(), roots.clone()]);
 
     set(json!({"disabled": true})).await;
     let late = tried(&server, &carl, "POST", "/api/rooms/join", join.clone()).await;

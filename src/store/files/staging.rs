@@ -218,6 +218,22 @@ impl StagingFiles<'_> {
         }
     }
 
+    /// Forgets what a person has uploaded and no message names.
+    pub(crate) fn forget_unsent_of(&mut self, owner: UserId) {
+        let staged = &self.staged.by_id;
+        let here = staged.values().flatten();
+        let others = self.files.all_pending();
+        let others = others.filter(|file| !staged.contains_key(&file.id));
+        let unsent = here.chain(others).filter(|file| {
+            let is_named = matches!(file.stage, FileStage::Sent(..) | FileStage::Shown(_));
+            file.owner == owner && !is_named
+        });
+        let unsent: Vec<_> = unsent.map(|file| (file.id, file.number)).collect();
+        for (id, number) in unsent {
+            self.put(id, number, None);
+        }
+    }
+
     /// Checks that an `avatar` of this person's choice names a picture that is theirs, is whole and
     /// is not named yet; or none of this server's.
     pub(crate) fn may_show(&self, owner: UserId, avatar: Option<&str>) -> Result<(), FileRefusal> {

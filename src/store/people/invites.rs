@@ -319,6 +319,19 @@ impl StagingPeople<'_> {
         Ok(())
     }
 
+    /// Has an invite into a room make no accounts any more.
+    pub(crate) fn end_registering(&mut self, code: &str) {
+        let invite = self.invite(code).filter(|(_, invite)| invite.registers);
+        if let Some((number, invite)) = invite {
+            let ended = Invite {
+                registers: false,
+                ..invite.clone()
+            };
+            let code = Arc::clone(&ended.code);
+            self.set_invite(number, &code, Some(ended));
+        }
+    }
+
     /// Checks that an invite can make one more account. Returns the room that it leads into.
     pub(crate) fn check_invite(
         &self,

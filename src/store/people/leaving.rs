@@ -26,8 +26,8 @@ pub struct Leaving {
 }
 
 impl StagingPeople<'_> {
-    /// Deletes an account: its name, picture, password and keys are gone, its username is free, and
-    /// no token opens it. To delete it again changes nothing, unless now what it said is to be
+    /// Deletes an account: its name, picture, password and keys are gone, and what it uploaded and
+    /// has not sent; its username is free, and no token opens it. To delete it again changes nothing, unless now what it said is to be
     /// erased.
     pub(crate) fn delete_user(
         &mut self,
@@ -74,6 +74,7 @@ impl StagingPeople<'_> {
         self.end_sessions(now, id, Ending::All);
         self.end_code(id);
         self.delete_hooks_of(id);
+        self.files().forget_unsent_of(id);
         Ok(self.replace(now, &earlier, user))
     }
 

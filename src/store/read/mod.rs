@@ -7,6 +7,7 @@
 pub(crate) mod chats;
 pub(crate) mod history;
 pub(crate) mod inbox;
+pub(crate) mod leavers;
 pub(crate) mod missed;
 pub(crate) mod notified;
 pub(crate) mod page;

@@ -119,6 +119,7 @@ pub(crate) fn load(db: &Database, options: &StoreOptions) -> Result<Loaded, Stor
         loaded.state.people = people;
         let meta = db.begin_read()?.open_table(META)?;
         loaded.state.retained = schema::retained(&meta)?;
+        loaded.state.leavers_erased = schema::leavers_erased(&meta)?;
         Ok(loaded)
     })
 }

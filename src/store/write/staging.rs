@@ -20,6 +20,8 @@ use crate::model::{
 use crate::store::change::{Address, Change, Committed, Outcome, Talk};
 use crate::store::error::{ReadError, StoreError};
 use crate::store::files::refusal::FileRefusal;
+use crate::store::files::row::StoredFile;
+use crate::store::files::staging::{FileAct, FileCommand};
 use crate::store::log::blocks::Log;
 use crate::store::log::chain::ReadLog;
 use crate::store::log::entries::Entries;
@@ -122,7 +124,8 @@ impl Staged {
 
     /// Whether every answer says how things were already.
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.len() == 0 && self.people.rows.is_empty() && self.changes.retained.is_none()
+        let is_noted = self.changes.retained.is_some() || self.changes.leavers_erased;
+        self.entries.len() == 0 && self.people.rows.is_empty() && !is_noted
     }
 }
 
@@ -235,6 +238,10 @@ impl<'a> Staging<'a> {
             }
             Change::DeleteUser(leaving) => self.delete_user(now, leaving)?,
             Change::SentIsErased(user) => Committed::User(self.people().sent_is_erased(*user)?),
+            Change::LeaversErased => {
+                self.changes.leavers_erased = true;
+                Committed::LeaversErased
+            }
             Change::PutUser(put) => {
                 let (user, created) = self.people().put(now, put)?;
                 Committed::Put { user, created }
@@ -291,12 +298,22 @@ impl<'a> Staging<'a> {
                 self.people().unsubscribe(*user, id);
                 Committed::Unsubscribed
             }
-            Change::File(act) => Committed::File(self.people().files().act(now, act)?),
+            Change::File(act) => Committed::File(self.file_act(now, act)?),
             Change::Seen(visits) => {
                 self.people().seen(visits);
                 Committed::Seen
             }
         })
+    }
+
+    /// Carries out an act on a file that no message names. None is begun for who is gone.
+    fn file_act(&mut self, now: Timestamp, act: &FileAct) -> Result<Arc<StoredFile>, ReadError> {
+        match &act.what {
+            FileCommand::Begin(new) if self.is_gone(new.owner) => {
+                Err(FileRefusal::NoSuchFile.into())
+            }
+            _ => Ok(self.people().files().act(now, act)?),
+        }
     }
 
     /// Makes an account, and has it join the room into which its invite leads.
@@ -350,16 +367,23 @@ impl<'a> Staging<'a> {
         )
     }
 
-    /// Takes away the invites that count as revoked, of those that are meant: so that they use up
-    /// no place, and do not come back with what their maker has lost.
+    /// Takes away the invites that count as revoked, of those that are meant, and has those make no
+    /// accounts any more that only lead into a room by now: so that they use up no place, and what
+    /// their maker has lost does not come back.
     pub(super) fn revoke_void_invites(&mut self, is_meant: impl Fn(&Invite) -> bool) {
         let kept = self.state.people.invites.iter();
         let meant = kept.filter(|(_, invite)| is_meant(invite));
         let codes = meant.map(|(_, invite)| Arc::clone(&invite.code));
-        let void = codes.filter(|code| self.registers_by_now(code).is_none());
-        for code in void.collect::<Vec<_>>() {
-            // Of one that was taken away before nothing is left to do.
-            let _ = self.people().revoke_invite(&code);
+        let stands = codes.map(|code| (self.registers_by_now(&code), code));
+        for (registers, code) in stands.collect::<Vec<_>>() {
+            match registers {
+                Some(true) => {}
+                Some(false) => self.people().end_registering(&code),
+                // Of one that was taken away before nothing is left to do.
+                None => {
+                    let _ = self.people().revoke_invite(&code);
+                }
+            }
         }
     }
 

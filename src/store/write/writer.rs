@@ -629,6 +629,9 @@ fn write_rows(txn: &WriteTransaction, state: &State, changes: &Changes) -> Resul
     if let Some(entry) = changes.retained {
         schema::note_retained(txn, entry)?;
     }
+    if changes.leavers_erased {
+        schema::note_leavers_erased(txn)?;
+    }
     changes.rows.write(txn, changes.last_entry)
 }
 

@@ -12,8 +12,8 @@ use crate::store::log::blocks::{Log, damaged};
 use crate::store::sealed::{seal, unseal};
 use crate::store::tables::{
     BACKUP, ByTwo, CHANGES, CLIENT_ID_KEY, CLIENT_IDS, CLOCK, CODES, CONVERSATION_STATES,
-    CURSOR_KEY, ERAS, ERASED, HOOKS, INVITES, KEYS, META, PUSH_KEY, PUSH_SUBSCRIPTIONS, RETAINED,
-    SESSIONS, STREAM_STATES, SWEPT, TOKENS_FROM,
+    CURSOR_KEY, ERAS, ERASED, HOOKS, INVITES, KEYS, LEAVERS_ERASED, META, PUSH_KEY,
+    PUSH_SUBSCRIPTIONS, RETAINED, SESSIONS, STREAM_STATES, SWEPT, TOKENS_FROM,
 };
 
 /// 32 random bytes sign the tokens: as many as the hash has.
@@ -231,6 +231,24 @@ pub(crate) fn retained(
     match sealed_meta(meta, RETAINED) {
         Ok(entry) => Ok(u64::from_le_bytes(entry)),
         Err(StoreError::Damaged { .. }) => Ok(0),
+        Err(error) => Err(error),
+    }
+}
+
+/// Notes that nothing is left of what accounts said that left with all of it.
+pub(crate) fn note_leavers_erased(txn: &WriteTransaction) -> Result<(), StoreError> {
+    let mut meta = txn.open_table(META)?;
+    meta.insert(LEAVERS_ERASED, &seal(0, &[1])[..])?;
+    Ok(())
+}
+
+/// Returns whether that is known. A note that is damaged says nothing: it is looked for again.
+pub(crate) fn leavers_erased(
+    meta: &impl ReadableTable<&'static str, &'static [u8]>,
+) -> Result<bool, StoreError> {
+    match sealed_meta::<1>(meta, LEAVERS_ERASED) {
+        Ok(_) => Ok(true),
+        Err(StoreError::Damaged { .. }) => Ok(false),
         Err(error) => Err(error),
     }
 }

@@ -15,8 +15,8 @@ pub(crate) use log_steps::migrate_step;
 pub(crate) use log_steps::{MIGRATED_BYTES, migrate_log};
 pub(crate) use meta::{
     KEY_BYTES, Renewed, SECRET_BYTES, clock, erased, forget_derived, has_keys, is_backup,
-    is_derived, mark_backup, note_clock, note_erased, note_retained, push_key, renew, renew_from,
-    retained, sealed_meta, token_secret, tokens_from,
+    is_derived, leavers_erased, mark_backup, note_clock, note_erased, note_leavers_erased,
+    note_retained, push_key, renew, renew_from, retained, sealed_meta, token_secret, tokens_from,
 };
 pub(crate) use pair::{decode_conversation, encode_pair};
 pub(crate) use steps::prepare;

@@ -8,8 +8,8 @@ use crate::store::error::StoreError;
 use crate::store::log::blocks::Log;
 use crate::store::people::invites;
 use crate::store::tables::{
-    CLIENT_ID_KEY, CLOCK, CURSOR_KEY, ERAS, ERASED, INVITES, META, PUSH_KEY, RETAINED, SWEPT,
-    TOKENS_FROM,
+    CLIENT_ID_KEY, CLOCK, CURSOR_KEY, ERAS, ERASED, INVITES, LEAVERS_ERASED, META, PUSH_KEY,
+    RETAINED, SWEPT, TOKENS_FROM,
 };
 
 /// Checks `meta` and the invites. Returns up to which entry the derived rows are to say everything.
@@ -30,6 +30,10 @@ pub(super) fn check_meta(txn: &ReadTransaction, report: &mut Report) -> Result<u
     }
     if meta.get(RETAINED)?.is_some() && schema::sealed_meta::<8>(&meta, RETAINED).is_err() {
         report.damaged("meta", RETAINED);
+    }
+    let is_noted = meta.get(LEAVERS_ERASED)?.is_some();
+    if is_noted && schema::sealed_meta::<1>(&meta, LEAVERS_ERASED).is_err() {
+        report.damaged("meta", LEAVERS_ERASED);
     }
     if meta.get(CLOCK)?.is_some() && schema::sealed_meta::<24>(&meta, CLOCK).is_err() {
         report.damaged("meta", CLOCK);
