@@ -61,11 +61,15 @@ impl Client {
             .get(header::AUTHORIZATION)
             .and_then(|value| value.to_str().ok());
         let kept = shared.config.keep_handshakes;
+        let library = Library::of(handshake);
+        if let Some(packets) = library.packets_a_poll() {
+            connection.bound_polls(packets);
+        }
         Arc::new_cyclic(|this| Self {
             shared,
             connection,
             authorization: authorization.map(|value| Box::new(Authorization(value.into()))),
-            library: Library::of(handshake),
+            library,
             handshake: kept.then(|| {
                 Arc::new(KeptHandshake {
                     headers: handshake.headers.clone(),

@@ -40,6 +40,11 @@ impl Connection {
         self.0.outgoing.share()
     }
 
+    /// Has each poll answered with so many packets at most.
+    pub fn bound_polls(&self, packets: u16) {
+        self.0.outgoing.bound_polls(packets);
+    }
+
     /// Closes the session once what is queued is sent. Its receiver hears of it later, from another
     /// task.
     pub fn close(&self, reason: CloseReason) {
