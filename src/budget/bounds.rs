@@ -29,8 +29,8 @@ pub const ANSWERS_OF_AN_ADDRESS: usize = 4;
 /// 32 KiB of what one connection has half received are not counted: more than a message of the chat
 /// has, so that those who fill the pool with larger ones keep no one from talking.
 pub const UNCOUNTED_HALF: usize = 32 << 10;
-/// One address may hold a quarter of what is half received.
-pub const BODIES_OF_AN_ADDRESS: usize = 4;
+/// One address may hold a quarter of what is half received: bodies, and messages of WebSockets.
+pub const HALVES_OF_AN_ADDRESS: usize = 4;
 /// 16 KiB: what a request on a stream of HTTP/2 takes until it is answered, besides its body and
 /// its answer. One of each connection is not counted, as none of HTTP/1.1 is.
 pub const STREAM_BYTES: usize = 16 << 10;

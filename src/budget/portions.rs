@@ -35,6 +35,31 @@ impl Portions {
         }
     }
 
+    /// Returns the same, of which each part is of `least` bytes at least.
+    pub fn of_at_least(&self, least: usize) -> Self {
+        Self {
+            least,
+            ..self.clone()
+        }
+    }
+
+    /// The bytes that are taken now, of all owners.
+    pub fn used(&self) -> usize {
+        self.pool.used()
+    }
+
+    /// The most that may be taken in all.
+    pub fn limit(&self) -> usize {
+        self.pool.limit()
+    }
+
+    /// Returns a portion of no bytes for an address, which may hold the pool's limit divided by the
+    /// number; for nobody where it is one that is not counted.
+    pub fn portion_at(&self, address: Option<IpAddr>, part: usize) -> Portion {
+        let owner = address.map(Owner::Address);
+        self.portion(owner.map(|owner| (owner, part)))
+    }
+
     /// Returns a portion of no bytes for these owners, each of whom may hold the pool's limit
     /// divided by the number.
     pub fn portion(&self, owners: impl IntoIterator<Item = (Owner, usize)>) -> Portion {

@@ -1,6 +1,8 @@
 //! How the memory of one server is divided.
 
+use super::bounds::LEAST_PART;
 use super::pool::Pool;
+use super::portions::Portions;
 
 /// The memory of one server, thing by thing. Cheap to clone: clones have the same pools.
 ///
@@ -11,7 +13,7 @@ pub struct Budget {
     /// Frames that wait for clients of Socket.IO to take them, of all sessions.
     pub outboxes: Pool,
     /// Messages, attachments and bodies of requests that are half received, of all connections.
-    pub half_received: Pool,
+    pub half_received: Portions,
     /// Bodies of HTTP answers that are not yet written, of all connections.
     pub answers: Pool,
     /// Requests on streams of HTTP/2, `STREAM_BYTES` each, beside the first of each connection.
@@ -67,7 +69,7 @@ impl Budget {
         };
         Self {
             outboxes: Pool::new(share(8, 0, 1 << 30)),
-            half_received: Pool::new(share(16, 0, 512 << 20)),
+            half_received: Portions::new(Pool::new(share(16, 0, 512 << 20)), LEAST_PART),
             answers: Pool::new(share(16, 0, 512 << 20)),
             streams: Pool::new(share(32, 0, 128 << 20)),
             // 64 MiB hold the inner pages of the trees of a hundred million messages; what does not
@@ -89,15 +91,11 @@ impl Budget {
 
     /// Returns how many bytes all of it takes when everything is full.
     pub fn bytes(&self) -> usize {
-        let pools = [
-            &self.outboxes,
-            &self.half_received,
-            &self.answers,
-            &self.streams,
-        ];
+        let pools = [&self.outboxes, &self.answers, &self.streams];
         let pools: usize = pools.map(Pool::limit).iter().sum();
         let pending = usize::try_from(self.checkpoint_entries).unwrap_or(usize::MAX);
         pools
+            + self.half_received.limit()
             + self.page_cache
             + self.newest_messages
             + self.queued_changes

@@ -24,6 +24,8 @@ const NEWS_KEPT_EVERY: Duration = Duration::from_secs(5);
 
 /// 16,384 subscriptions of all sockets of one person: those of more than thirty devices.
 const MAX_SUBSCRIPTIONS_OF_PERSON: usize = 1 << 14;
+/// And an eighth of all where that is less, as in a small container.
+const SUBSCRIPTIONS_OF_PERSON: usize = 8;
 
 /// Tells who comes and goes.
 pub struct Attendance {
@@ -37,6 +39,7 @@ pub struct Attendance {
 struct Subscriptions {
     /// Of all people together.
     most: usize,
+    most_of_person: usize,
     all: usize,
     people: FxHashMap<UserId, usize>,
 }
@@ -45,6 +48,7 @@ impl Subscriptions {
     fn new(most: usize) -> Self {
         Self {
             most,
+            most_of_person: MAX_SUBSCRIPTIONS_OF_PERSON.min(most / SUBSCRIPTIONS_OF_PERSON),
             all: 0,
             people: FxHashMap::default(),
         }
@@ -55,7 +59,7 @@ impl Subscriptions {
     fn change(&mut self, user: UserId, from: usize, to: usize) -> bool {
         let theirs = self.people.get(&user).copied().unwrap_or(0);
         let (theirs, all) = (theirs - from + to, self.all - from + to);
-        if to > from && (theirs > MAX_SUBSCRIPTIONS_OF_PERSON || all > self.most) {
+        if to > from && (theirs > self.most_of_person || all > self.most) {
             return false;
         }
         self.all = all;
@@ -208,5 +212,17 @@ mod tests {
             assert!(subscriptions.change(user, theirs, 0));
         }
         assert_eq!((subscriptions.all, subscriptions.people.len()), (0, 0));
+    }
+
+    /// With 64 MiB of memory one person had all of them, and nobody else saw who was there.
+    #[test]
+    fn one_person_has_an_eighth_of_the_subscriptions_where_there_are_few() {
+        let mut subscriptions = Subscriptions::new(1 << 14);
+        let mut all = people(9).into_iter();
+        let first = all.next().unwrap();
+        assert!(subscriptions.change(first, 0, 1 << 11));
+        assert!(!subscriptions.change(first, 0, 1));
+        let taken = all.filter(|user| subscriptions.change(*user, 0, 1 << 11));
+        assert_eq!(taken.count(), 7);
     }
 }

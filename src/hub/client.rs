@@ -15,6 +15,7 @@ use super::joining::{Connects, Joined, Stage};
 use super::library::Library;
 use super::socket::{Ack, Socket, SocketKey};
 use super::{DisconnectReason, Event, KeptHandshake, SocketHandler};
+use crate::budget::{HALVES_OF_AN_ADDRESS, Portion};
 use crate::socketio::{self, Data, Kind, Packet, check_placeholders};
 use crate::transport::{CloseReason, Connection, Handshake, Receiver};
 
@@ -61,11 +62,15 @@ impl Client {
             .get(header::AUTHORIZATION)
             .and_then(|value| value.to_str().ok());
         let kept = shared.config.keep_handshakes;
+        let library = Library::of(handshake);
+        if let Some(packets) = library.packets_a_poll() {
+            connection.bound_polls(packets);
+        }
         Arc::new_cyclic(|this| Self {
             shared,
             connection,
             authorization: authorization.map(|value| Box::new(Authorization(value.into()))),
-            library: Library::of(handshake),
+            library,
             handshake: kept.then(|| {
                 Arc::new(KeptHandshake {
                     headers: handshake.headers.clone(),
@@ -140,7 +145,7 @@ impl Client {
             _ => true,
         };
         if is_wanted && packet.attachments <= joined.max_attachments {
-            let share = self.shared.config.half_received.take(text.len());
+            let share = self.hold(text.len());
             state.incoming = Incoming::Assembling(Box::new(Assembling {
                 text: text.to_owned(),
                 since: Instant::now(),
@@ -197,6 +202,15 @@ impl Client {
         }
     }
 
+    /// Returns a portion of so many bytes of the memory for what is half received; `None` where
+    /// there is no room for them.
+    fn hold(&self, bytes: usize) -> Option<Portion> {
+        let half_received = &self.shared.config.half_received;
+        let address = self.connection.address();
+        let mut portion = half_received.portion_at(address, HALVES_OF_AN_ADDRESS);
+        portion.grow(bytes).then_some(portion)
+    }
+
     /// Keeps a packet until the CONNECT before it is decided.
     fn wait(
         &self,
@@ -214,7 +228,7 @@ impl Client {
         if waiting.len() >= WAITING_PACKETS || before + text.len() > WAITING_BYTES {
             return Err(CloseReason::ParseError);
         }
-        let share = self.shared.config.half_received.take(bytes);
+        let share = self.hold(bytes);
         waiting.push(Waiting {
             text: text.to_owned(),
             attached,

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::budget::Share;
+use crate::budget::Portion;
 
 /// How many bytes of attachments an event may bring in all: as much as four of the largest messages
 /// of the reference.
@@ -31,7 +31,7 @@ pub(super) enum Attached {
 pub(super) struct Waiting {
     pub(super) text: String,
     pub(super) attached: Attached,
-    pub(super) share: Share,
+    pub(super) share: Portion,
 }
 
 /// An event or ack whose attachments are not all there.
@@ -41,5 +41,5 @@ pub(super) struct Assembling {
     pub(super) missing: usize,
     pub(super) attachments: Vec<Bytes>,
     /// The bytes of both.
-    pub(super) share: Share,
+    pub(super) share: Portion,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::client::Client;
 use super::deadlines::Deadlines;
 use super::{Handler, Namespace};
-use crate::budget::{Budget, Pool};
+use crate::budget::{Budget, Portions};
 use crate::transport::{Acceptor, Connection, Handshake, Receiver};
 
 /// The settings of a hub. The defaults are the reference server's.
@@ -18,7 +18,7 @@ pub struct IoConfig {
     /// latest.
     pub assembly_timeout: Duration,
     /// The memory for events that are half received, or wait for a CONNECT to be decided.
-    pub half_received: Pool,
+    pub half_received: Portions,
     /// Has each session keep the headers and the query of its handshake, for handlers that decide
     /// on CONNECTs by them. They take some kilobytes a session; the `Authorization` header alone is
     /// kept in any case.

@@ -2,12 +2,17 @@
 //!
 //! Libraries differ in what they do with an event of more than one argument. Most hand each
 //! listener as many as it names; python-socketio calls `def listener(data)` with all of them, which
-//! raises, and Dart's client hands over a list in place of the value.
+//! raises, and Dart's client hands over a list in place of the value. And python-engineio takes a
+//! few packets of one poll alone.
 
 use hyper::header::USER_AGENT;
 
 use crate::transport::Handshake;
 use crate::web::query_pairs;
+
+/// With more packets in one answer to a poll, python-engineio gives up its connection, and all of
+/// them are lost (`Payload.max_decode_packets`).
+const PACKETS_OF_PYTHON: u16 = 16;
 
 /// A client library, by how it calls its listeners.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +59,11 @@ impl Library {
                 None
             }
         })
+    }
+
+    /// Returns how many packets it takes by one poll, where that is a bound.
+    pub(super) fn packets_a_poll(self) -> Option<u16> {
+        (self == Self::Python).then_some(PACKETS_OF_PYTHON)
     }
 
     /// Returns whether its listeners can be given an argument that they do not know of.

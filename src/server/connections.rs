@@ -77,7 +77,7 @@ impl Connections {
         proxies: TrustedProxies,
         metrics: ConnectionMetrics,
     ) -> Self {
-        let reception = Reception::new(Portions::new(budget.half_received.clone(), LEAST_PART));
+        let reception = Reception::new(budget.half_received.clone());
         let receiving = reception.stopping.clone();
         Self {
             tls,

@@ -20,7 +20,7 @@ use super::heads::{HEADER_TIMEOUT, IDLE_TIMEOUT};
 use super::http1::{MAX_HEADER_BYTES, nameless, settle_host};
 use super::pace::{Pace, Paced, Tails};
 use super::places::Visit;
-use crate::budget::{Owner, Portion, Portions, STREAM_BYTES, STREAMS_OF_AN_ADDRESS};
+use crate::budget::{Portion, Portions, STREAM_BYTES, STREAMS_OF_AN_ADDRESS};
 use crate::metrics::Counter;
 use crate::web::{Body, Traffic};
 
@@ -52,9 +52,7 @@ pub(super) struct Allowance {
 impl Allowance {
     /// Returns what a request beside others takes, or `None` where there is no room for it.
     fn take(&self) -> Option<Portion> {
-        let owner = self.address.map(Owner::Address);
-        let owner = owner.map(|owner| (owner, STREAMS_OF_AN_ADDRESS));
-        let mut portion = self.streams.portion(owner);
+        let mut portion = self.streams.portion_at(self.address, STREAMS_OF_AN_ADDRESS);
         portion.grow(STREAM_BYTES).then_some(portion)
     }
 }

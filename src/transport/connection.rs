@@ -1,6 +1,7 @@
 //! The application's end of a session.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::frame::Frame;
@@ -38,6 +39,16 @@ impl Connection {
     /// queued later.
     pub fn share(&self) -> Share {
         self.0.outgoing.share()
+    }
+
+    /// Returns the address under which the session is counted, if it is.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.0.address
+    }
+
+    /// Has each poll answered with so many packets at most.
+    pub fn bound_polls(&self, packets: u16) {
+        self.0.outgoing.bound_polls(packets);
     }
 
     /// Closes the session once what is queued is sent. Its receiver hears of it later, from another

@@ -12,7 +12,7 @@ use super::refusal::Refusal;
 use super::registry::Census;
 use super::shared::Shared;
 use super::{polling, websocket};
-use crate::budget::Pool;
+use crate::budget::{LEAST_PART, Pool, Portions, UNCOUNTED_HALF};
 use crate::engineio::CloseReason;
 use crate::web::{self, Body, Origins, RequestBody, Verdict};
 
@@ -25,12 +25,14 @@ pub struct Engine {
 impl Engine {
     /// Returns an engine whose sessions go to `acceptor`.
     pub fn new(mut config: EngineConfig, acceptor: Arc<dyn Acceptor>) -> Self {
-        // Two of the largest messages that are allowed can arrive at once, however little memory
-        // there is.
+        // Two of the largest messages that are allowed can arrive at once, and one from the same
+        // address, however little memory there is.
+        let message = config.max_payload.next_multiple_of(UNCOUNTED_HALF);
         let half_received = &mut config.budget.half_received;
-        if half_received.limit() < config.max_payload * 2 {
-            *half_received = Pool::new(config.max_payload * 2);
+        if half_received.limit() < message * 2 {
+            *half_received = Portions::new(Pool::new(message * 2), message);
         }
+        *half_received = half_received.of_at_least(message.max(LEAST_PART));
         Self {
             shared: Arc::new(Shared::new(config, acceptor)),
         }

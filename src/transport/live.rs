@@ -13,7 +13,7 @@ use super::outgoing::Outgoing;
 use super::receiver::Receiver;
 use super::session_id::SessionId;
 use super::shared::Shared;
-use crate::budget::Share;
+use crate::budget::{HALVES_OF_AN_ADDRESS, Portion};
 use crate::engineio::{CloseReason, Output, Packet, ProbeOutput, Session, Upgrade};
 
 /// One open session.
@@ -88,10 +88,11 @@ impl Live {
         })
     }
 
-    /// Returns a share of the memory for what is half received, of no bytes yet; `None` where the
+    /// Returns a portion of the memory for what is half received, of no bytes yet; `None` where the
     /// engine is gone.
-    pub(super) fn half_received(&self) -> Option<Share> {
-        Some(self.shared.upgrade()?.config.budget.half_received.nothing())
+    pub(super) fn half_received(&self) -> Option<Portion> {
+        let half_received = &self.shared.upgrade()?.config.budget.half_received;
+        Some(half_received.portion_at(self.address, HALVES_OF_AN_ADDRESS))
     }
 
     /// Returns whether the session is over.

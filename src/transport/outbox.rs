@@ -73,15 +73,21 @@ impl Outbox {
         true
     }
 
-    /// Moves frames that cost `most`, or a little more, into `taken`, which is empty, and returns
-    /// their cost. They count until they are [written](Self::written).
-    pub(super) fn take(&mut self, most: usize, taken: &mut VecDeque<Frame>) -> usize {
+    /// Moves frames that cost `most`, or a little more, and so many at most, into `taken`, which is
+    /// empty, and returns their cost. They count until they are [written](Self::written).
+    pub(super) fn take(
+        &mut self,
+        most: usize,
+        most_frames: usize,
+        taken: &mut VecDeque<Frame>,
+    ) -> usize {
         let mut cost = self.bytes;
-        if cost <= most {
+        if cost <= most && self.frames.len() <= most_frames {
             std::mem::swap(&mut self.frames, taken);
         } else {
             cost = 0;
             while cost < most
+                && taken.len() < most_frames
                 && let Some(frame) = self.frames.pop_front()
             {
                 cost += frame.cost();
@@ -239,7 +245,7 @@ mod tests {
         }
         let (held, cost) = (outbox.held(), frame(100_000).cost());
         let mut frames = VecDeque::new();
-        let taken = outbox.take(256 << 10, &mut frames);
+        let taken = outbox.take(256 << 10, usize::MAX, &mut frames);
         assert_eq!(
             (frames.len(), taken),
             (3, 3 * cost),
@@ -250,7 +256,7 @@ mod tests {
         assert_eq!(outbox.held(), held - cost);
         outbox.written_all();
         frames.clear();
-        outbox.take(usize::MAX, &mut frames);
+        outbox.take(usize::MAX, usize::MAX, &mut frames);
         assert_eq!((outbox.len(), outbox.held()), (0, 5 * cost));
         outbox.written(5 * cost);
         assert_eq!((outbox.held(), pool.used()), (0, 0));
@@ -307,7 +313,7 @@ mod tests {
         outbox.close(CloseReason::ForcedClose);
         assert!(!push(&mut outbox, 1));
         let mut frames = VecDeque::new();
-        outbox.take(usize::MAX, &mut frames);
+        outbox.take(usize::MAX, usize::MAX, &mut frames);
         assert_eq!(frames.len(), 1);
         assert_eq!(outbox.closing(), Some(CloseReason::ServerShutdown));
     }

@@ -39,6 +39,8 @@ struct State {
     upgrade: Upgrade,
     /// The number of polls that were answered with frames.
     polls: u32,
+    /// With how many packets one poll is answered at most.
+    packets_a_poll: u16,
     wakers: Wakers,
 }
 
@@ -126,6 +128,7 @@ impl Outgoing {
                 outbox: Outbox::new(pool, most),
                 upgrade,
                 polls: 0,
+                packets_a_poll: u16::MAX,
                 wakers: Wakers::default(),
             }),
             stopping: AtomicBool::new(false),
@@ -268,7 +271,7 @@ impl Outgoing {
             register(&mut state.wakers.sender, cx);
             return Poll::Pending;
         }
-        state.outbox.take(WEBSOCKET_BATCH, frames);
+        state.outbox.take(WEBSOCKET_BATCH, usize::MAX, frames);
         Poll::Ready(None)
     }
 
@@ -302,6 +305,11 @@ impl Outgoing {
 
 /// For a poll.
 impl Outgoing {
+    /// Answers each poll with so many packets at most.
+    pub(super) fn bound_polls(&self, packets: u16) {
+        self.state.lock().packets_a_poll = packets;
+    }
+
     /// For one that comes while a WebSocket is being tried: asks its task to read what it was sent
     /// by now.
     pub(super) fn ask(&self) {
@@ -333,7 +341,7 @@ impl Outgoing {
         match (state.upgrade.poll_rule(), state.outbox.closing()) {
             (PollRule::Yield, _) => Poll::Ready(Polled::Noop),
             (_, Some(reason)) if is_empty || !has_last_words(reason) => {
-                let cost = state.outbox.take(usize::MAX, &mut frames);
+                let cost = state.outbox.take(usize::MAX, usize::MAX, &mut frames);
                 Poll::Ready(Polled::Closing(frames, cost, reason))
             }
             // One answer for all that is still said.
@@ -342,7 +350,8 @@ impl Outgoing {
                 Poll::Pending
             }
             _ if !is_empty => {
-                let cost = state.outbox.take(POLL_BATCH, &mut frames);
+                let packets = state.packets_a_poll.into();
+                let cost = state.outbox.take(POLL_BATCH, packets, &mut frames);
                 state.polls = state.polls.wrapping_add(1);
                 Poll::Ready(Polled::Frames(frames, cost))
             }
@@ -452,6 +461,25 @@ mod tests {
         assert!(pool.used() > POLL_BATCH);
         outgoing.written(cost);
         assert_eq!((pool.used(), outgoing.unfetched()), (0, Some(1)));
+    }
+
+    #[test]
+    fn a_poll_is_answered_with_no_more_packets_than_its_client_takes_and_the_next_with_the_rest() {
+        let (outgoing, _) = outgoing(1 << 20);
+        outgoing.bound_polls(16);
+        for _ in 0..33 {
+            outgoing.push(frame(1));
+        }
+        outgoing.close(CloseReason::ServerShutdown);
+        let mut polls = Vec::new();
+        let frames = loop {
+            match outgoing.poll_payload(&cx()) {
+                Poll::Ready(Polled::Frames(frames, _)) => polls.push(frames.len()),
+                Poll::Ready(Polled::Closing(frames, ..)) => break frames,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!((polls, frames.len()), (vec![16, 16, 1], 0));
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub(super) enum Refusal {
     BadRequest,
     /// A WebSocket was asked for by a request that is no attempt to open one.
     NoUpgrade,
+    /// A WebSocket of another version than 13 was asked for.
+    WebSocketVersion,
     ProtocolVersion,
     /// The application's word.
     Forbidden(&'static str),
@@ -34,7 +36,7 @@ impl Refusal {
             Self::TransportUnknown => (0, "Transport unknown"),
             Self::SessionUnknown => (1, "Session ID unknown"),
             Self::HandshakeMethod => (2, "Bad handshake method"),
-            Self::BadRequest | Self::NoUpgrade => (3, "Bad request"),
+            Self::BadRequest | Self::NoUpgrade | Self::WebSocketVersion => (3, "Bad request"),
             Self::Forbidden(message) => (4, message),
             Self::ForeignPage => (4, "Forbidden"),
             Self::ProtocolVersion => (5, "Unsupported protocol version"),
@@ -52,7 +54,8 @@ impl Refusal {
             Body::from(format!("{{\"code\":{code},\"message\":\"{message}\"}}"))
         });
         *response.status_mut() = match self {
-            // As the reference: to a WebSocket every refusal is a bad request.
+            Self::WebSocketVersion => StatusCode::UPGRADE_REQUIRED,
+            // As the reference: to a WebSocket every other refusal is a bad request.
             Self::Forbidden(_) if !websocket => StatusCode::FORBIDDEN,
             Self::Full | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::BAD_REQUEST,
@@ -62,13 +65,17 @@ impl Refusal {
             let seconds = HeaderValue::from_static(FULL_RETRY_AFTER);
             headers.insert(header::RETRY_AFTER, seconds);
         }
-        if websocket && self == Self::NoUpgrade {
+        if websocket && matches!(self, Self::NoUpgrade | Self::WebSocketVersion) {
             let spoken = HeaderValue::from_static("13");
             headers.insert(header::SEC_WEBSOCKET_VERSION, spoken);
         }
         if websocket {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html"));
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+            if self == Self::WebSocketVersion {
+                headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+                headers.append(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+            }
         } else {
             let json = HeaderValue::from_static("application/json");
             headers.insert(header::CONTENT_TYPE, json);

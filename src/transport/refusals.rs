@@ -34,7 +34,7 @@ impl Refusals {
                 "sessions were asked for by another method than GET: a proxy loses the query, or the client is none of \
                  Socket.IO",
             ),
-            Refusal::BadRequest => (
+            Refusal::BadRequest | Refusal::WebSocketVersion => (
                 &self.bad_request,
                 "requests were refused that do not fit their session or transport",
             ),

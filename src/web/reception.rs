@@ -12,7 +12,7 @@ use hyper::body::Body as _;
 use tokio_util::sync::CancellationToken;
 
 use super::request_body::{DRAINED, RequestBody};
-use crate::budget::{BODIES_OF_AN_ADDRESS, Owner, Portion, Portions, UNCOUNTED_HALF};
+use crate::budget::{HALVES_OF_AN_ADDRESS, Portion, Portions, UNCOUNTED_HALF};
 
 /// The rules by which the bodies of a connection's requests are received. An extension of each
 /// request that has a body.
@@ -53,9 +53,8 @@ impl Reception {
     }
 
     fn portion(&self) -> Portion {
-        let owner = self.address.map(Owner::Address);
         self.half_received
-            .portion(owner.map(|owner| (owner, BODIES_OF_AN_ADDRESS)))
+            .portion_at(self.address, HALVES_OF_AN_ADDRESS)
     }
 
     /// Takes the right to bytes that are not counted, unless another body of the connection has it.

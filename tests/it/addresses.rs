@@ -341,9 +341,12 @@ async fn a_websocket_that_a_proxy_asks_for_by_http_1_0_is_refused_with_what_mend
         soon(stream.read_to_string(&mut answer)).await.unwrap();
         answer
     };
-    for (version, spoken) in [("1.0", 13), ("1.1", 8)] {
+    for (version, spoken, status) in [
+        ("1.0", 13, "400 Bad Request"),
+        ("1.1", 8, "426 Upgrade Required"),
+    ] {
         let answer = ask(version, spoken).await;
-        assert!(answer.contains(" 400 Bad Request\r\n"), "{answer}");
+        assert!(answer.contains(&format!(" {status}\r\n")), "{answer}");
         assert!(answer.contains("sec-websocket-version: 13\r\n"), "{answer}");
     }
     let log = server.stop().await;

@@ -14,7 +14,12 @@ struct Poller<'a> {
 
 impl<'a> Poller<'a> {
     async fn connect(server: &'a TestServer, person: &Person) -> Self {
-        let open = "/socket.io/?EIO=4&transport=polling";
+        Self::stamped(server, person, "t=PfO1xyz").await
+    }
+
+    /// With the time stamp of its client.
+    async fn stamped(server: &'a TestServer, person: &Person, stamp: &str) -> Self {
+        let open = &format!("/socket.io/?EIO=4&transport=polling&{stamp}");
         let reply = server.send("GET", open, None, "").await;
         let handshake: Value = serde_json::from_str(&reply.body[1..]).unwrap();
         let path = format!("{open}&sid={}", handshake["sid"].as_str().unwrap());
@@ -120,5 +125,27 @@ async fn one_who_reads_nothing_keeps_nobody_else_from_reading() {
         ["1"],
         "more waits for it than may: it is told to begin afresh, and of nothing else"
     );
+    server.stop().await;
+}
+
+/// The stock Python client takes 16 packets of one poll: with more it gave up its connection and
+/// lost all of them, as the author of 16 messages did that were read at once.
+#[tokio::test]
+async fn a_poll_of_python_brings_no_more_packets_than_it_takes_and_the_next_one_the_rest() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let mut sender = server.connect(&ada).await;
+    let poller = Poller::stamped(&server, &bob, "t=1764342000.25").await;
+    send_all(&mut sender, &bob, "hi").await;
+    let mut ids = Vec::new();
+    while ids.len() < COUNT as usize {
+        let packets = poller.poll().await;
+        assert!(packets.len() <= 16, "{}", packets.len());
+        for event in packets.iter().filter_map(|text| text.strip_prefix("42")) {
+            let event: Value = serde_json::from_str(event).unwrap();
+            ids.push(event[1]["id"].as_u64().unwrap());
+        }
+    }
+    assert_eq!(ids, Vec::from_iter(1..=COUNT));
     server.stop().await;
 }

@@ -124,6 +124,88 @@ async fn a_body_that_nobody_reads_ends_no_connection() {
     server.stop().await;
 }
 
+/// A handshake without a key that can be one was answered by 101, and a stock proxy before the
+/// server may see none in it.
+#[tokio::test]
+async fn a_handshake_that_is_none_opens_no_websocket() {
+    const KEY: &str = "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    const VERSION: &str = "sec-websocket-version: 13\r\n";
+    const UPGRADE: &str = "upgrade: websocket\r\n";
+    const CONNECTION: &str = "connection: Upgrade\r\n";
+    let server = TestServer::start().await;
+    let answered = async |method: &str, headers: &[&str]| {
+        let path = "/socket.io/?EIO=4&transport=websocket";
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: x\r\n{}\r\n",
+            headers.concat()
+        );
+        // The end of what is said closes it, whatever it was answered.
+        half_closed(&server, &head).await
+    };
+    let right = [UPGRADE, CONNECTION, VERSION, KEY];
+    let instead = |place: usize, other: &'static str| {
+        let mut headers = right;
+        headers[place] = other;
+        headers
+    };
+    for (headers, wanted) in [
+        (right, "101"),
+        (instead(0, "Upgrade: WebSocket\r\n"), "101"),
+        (instead(0, "upgrade: h2c, websocket\r\n"), "101"),
+        (instead(0, "upgrade: h2c\r\nupgrade: websocket\r\n"), "101"),
+        (instead(0, "upgrade: websockets\r\n"), "400"),
+        (instead(0, ""), "400"),
+        (instead(1, "connection: keep-alive, UPGRADE\r\n"), "101"),
+        (
+            instead(1, "connection: keep-alive\r\nconnection: upgrade\r\n"),
+            "101",
+        ),
+        (instead(1, "connection: close\r\n"), "400"),
+        (instead(2, "sec-websocket-version: 8\r\n"), "426"),
+        (instead(2, "sec-websocket-version: 0\r\n"), "426"),
+        (instead(2, "sec-websocket-version: 13, 8\r\n"), "426"),
+        (
+            instead(
+                2,
+                "sec-websocket-version: 13\r\nsec-websocket-version: 13\r\n",
+            ),
+            "426",
+        ),
+        (instead(2, ""), "426"),
+        // Drawn as text, so that bits are over.
+        (
+            instead(3, "sec-websocket-key: abcdefghijklmnopqrstuv==\r\n"),
+            "101",
+        ),
+        (instead(3, ""), "400"),
+        (instead(3, "sec-websocket-key:\r\n"), "400"),
+        (instead(3, "sec-websocket-key: short\r\n"), "400"),
+        (
+            instead(3, "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ\r\n"),
+            "400",
+        ),
+        (
+            instead(3, "sec-websocket-key: dGhlIHNhbXBsZSBub25j_Q==\r\n"),
+            "400",
+        ),
+        (
+            instead(3, "sec-websocket-key: dGhlIHNhbXBsZSBub25jZSE=\r\n"),
+            "400",
+        ),
+    ] {
+        let answer = answered("GET", &headers).await;
+        assert_eq!(status(&answer), wanted, "{headers:?}: {answer}");
+        if wanted == "426" {
+            assert!(answer.contains("sec-websocket-version: 13\r\n"), "{answer}");
+            assert!(answer.contains("upgrade: websocket\r\n"), "{answer}");
+        }
+    }
+    let twice = answered("GET", &[UPGRADE, CONNECTION, VERSION, KEY, KEY]).await;
+    assert_eq!(status(&twice), "400", "{twice}");
+    assert_eq!(status(&answered("POST", &right).await), "400");
+    server.stop().await;
+}
+
 /// A poll ends with its client, and its session with it; so does a WebSocket.
 #[tokio::test]
 async fn what_waits_for_the_server_to_speak_ends_with_its_client() {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chatd::budget::Pool;
+use chatd::budget::{Pool, Portions};
 use chatd::hub::{
     ConnectRequest, Connecting, DisconnectReason, Event, Handler, Io, IoConfig, Namespace, Socket,
     SocketHandler,
@@ -65,7 +65,7 @@ impl Server {
         let (pool, gate) = (Pool::new(bytes), Arc::new(Semaphore::new(let_in)));
         let config = IoConfig {
             assembly_timeout,
-            half_received: pool.clone(),
+            half_received: Portions::new(pool.clone(), 0),
             ..IoConfig::default()
         };
         let handler = Echoes(Arc::clone(&gate));

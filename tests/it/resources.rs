@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use chatd::budget::{Budget, Pool, STREAM_BYTES};
+use chatd::budget::{Budget, LEAST_PART, Pool, Portions, STREAM_BYTES};
 use chatd::config::{Config, ConnectionLimits, TlsSource};
 use chatd::transport::{EngineConfig, Heartbeat};
 use http_body_util::{BodyExt, Full};
@@ -798,7 +798,7 @@ async fn bodies_that_are_half_received_are_bounded_in_sum_and_small_ones_go_on()
     let half_received = Pool::new(512 << 10);
     let server = TestServer::with(Config {
         budget: Budget {
-            half_received: half_received.clone(),
+            half_received: Portions::new(half_received.clone(), LEAST_PART),
             ..Budget::default()
         },
         ..config()
@@ -921,7 +921,7 @@ async fn requests_by_http_2_that_are_not_answered_are_bounded_in_sum() {
 async fn bodies_on_streams_of_one_connection_are_not_counted_once_and_not_each() {
     let (folder, half_received) = (tempfile::tempdir().unwrap(), Pool::new(4 << 20));
     let budget = Budget {
-        half_received: half_received.clone(),
+        half_received: Portions::new(half_received.clone(), LEAST_PART),
         ..Budget::default()
     };
     let config = Config { budget, ..config() };

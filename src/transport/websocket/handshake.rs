@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::upgrade::Upgraded;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::TokioIo;
@@ -21,11 +21,36 @@ use crate::web::{Body, RequestBody, Stream};
 /// 128 KiB: how much the kernel keeps that it cannot send yet; some milliseconds of a fast network.
 const UNSENT: u32 = 128 << 10;
 
-/// Returns whether a request asks for a WebSocket.
+/// The characters of a key before its two signs of equality: 16 bytes in base64.
+const KEY_CHARACTERS: usize = 22;
+
+/// Returns whether a request asks for a WebSocket: by both headers, of which a proxy that does not
+/// pass the upgrade on may leave one.
 pub(in crate::transport) fn wants_upgrade(headers: &HeaderMap) -> bool {
-    headers
-        .get(header::UPGRADE)
-        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+    lists(headers, &header::UPGRADE, "websocket") && lists(headers, &header::CONNECTION, "upgrade")
+}
+
+/// Returns whether a header that is a list has this member.
+fn lists(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
+    let values = headers.get_all(name).into_iter();
+    let texts = values.filter_map(|value| value.to_str().ok());
+    let mut members = texts.flat_map(|text| text.split(','));
+    members.any(|member| member.trim().eq_ignore_ascii_case(wanted))
+}
+
+/// Returns a header that may be there only once.
+fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
+    let mut values = headers.get_all(name).into_iter();
+    values.next().filter(|_| values.next().is_none())
+}
+
+/// Returns whether this is the key of a handshake. The bits that are over say nothing, and some
+/// clients draw their keys as text.
+fn is_key(key: &[u8]) -> bool {
+    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    key.strip_suffix(b"==").is_some_and(|characters| {
+        characters.len() == KEY_CHARACTERS && characters.iter().all(is_base64)
+    })
 }
 
 /// Opens a session that begins on a WebSocket.
@@ -63,20 +88,21 @@ pub(in crate::transport) fn upgrade(
     Ok(response)
 }
 
-/// The answer to a right WebSocket handshake.
+/// The answer to a right WebSocket handshake (RFC 6455, section 4.2).
 fn switching(request: &Request<RequestBody>) -> Result<Response<Body>, Refusal> {
     let headers = request.headers();
-    let key = headers
-        .get(header::SEC_WEBSOCKET_KEY)
-        .ok_or(Refusal::NoUpgrade)?;
-    let version_13 = headers
-        .get(header::SEC_WEBSOCKET_VERSION)
-        .is_some_and(|version| version == "13");
     // HTTP/1.0, which some proxies speak unless told otherwise, cannot switch (RFC 9110, 7.8).
     let can_switch = request.version() == Version::HTTP_11;
-    if request.method() != Method::GET || !version_13 || !can_switch {
+    if request.method() != Method::GET || !can_switch {
         return Err(Refusal::NoUpgrade);
     }
+    let version = single(headers, &header::SEC_WEBSOCKET_VERSION);
+    if version.is_none_or(|version| version != "13") {
+        return Err(Refusal::WebSocketVersion);
+    }
+    let key = single(headers, &header::SEC_WEBSOCKET_KEY)
+        .filter(|key| is_key(key.as_bytes()))
+        .ok_or(Refusal::NoUpgrade)?;
     let accept = HeaderValue::from_str(&derive_accept_key(key.as_bytes()))
         .map_err(|_| Refusal::NoUpgrade)?;
     let mut response = Response::new(Body::default());

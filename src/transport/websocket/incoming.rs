@@ -12,7 +12,7 @@ use super::judge::{Read, Step, TRY_AGAIN_LATER, act, flooded, over};
 use super::shim::{Shim, Stopped};
 use super::task::Phase;
 use super::written::Written;
-use crate::budget::{Share, UNCOUNTED_HALF};
+use crate::budget::{Portion, UNCOUNTED_HALF};
 use crate::engineio::CloseReason;
 use crate::transport::config::EngineConfig;
 use crate::transport::frame::Frame;
@@ -38,7 +38,7 @@ pub(super) struct Incoming {
     pub(super) rest: Vec<u8>,
     /// The bytes taken from the pool for the largest message of which more was half received than
     /// is uncounted. They are as long as the reader, which keeps the room that it once needed.
-    half: Option<Box<Share>>,
+    half: Option<Box<Portion>>,
 }
 
 /// Returns a reader of frames, of messages up to so many bytes.
@@ -172,18 +172,19 @@ fn read_messages<S: AsyncRead + Unpin>(
 }
 
 /// Counts a message that is half received. Returns `false` where there is no room for it: that of
-/// all such messages is bounded. A shorter one after it gives nothing back.
-fn hold_half(held: &mut Option<Box<Share>>, live: &Live, half: usize) -> bool {
+/// all such messages is bounded, and that of one address. A shorter one after it gives nothing
+/// back.
+fn hold_half(held: &mut Option<Box<Portion>>, live: &Live, half: usize) -> bool {
     if half <= UNCOUNTED_HALF {
         return true;
     }
-    let share = match held {
-        Some(share) => share,
+    let portion = match held {
+        Some(portion) => portion,
         None => match live.half_received() {
-            Some(share) => held.insert(Box::new(share)),
+            Some(portion) => held.insert(Box::new(portion)),
             None => return true,
         },
     };
-    let more = half.saturating_sub(share.bytes());
-    more == 0 || share.grow(more.next_multiple_of(UNCOUNTED_HALF))
+    let more = half.saturating_sub(portion.bytes());
+    more == 0 || portion.grow(more.next_multiple_of(UNCOUNTED_HALF))
 }

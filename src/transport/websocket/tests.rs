@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::handshake::bound_unsent;
 use super::incoming::SCRATCH;
 use super::task::{Phase, Task};
-use crate::budget::{Budget, Pool, UNCOUNTED_HALF};
+use crate::budget::{Budget, Pool, Portions, UNCOUNTED_HALF};
 use crate::engineio::Upgrade;
 use crate::transport::frame::Frame;
 use crate::transport::shared::Shared;
@@ -107,12 +107,15 @@ fn task(budget: Budget, phase: Phase) -> (Task<Fake>, Engine) {
 }
 
 fn another(shared: &Arc<Shared>, phase: Phase) -> Task<Fake> {
+    another_at(shared, phase, Ipv4Addr::LOCALHOST.into())
+}
+
+fn another_at(shared: &Arc<Shared>, phase: Phase, address: IpAddr) -> Task<Fake> {
     let upgrade = match phase {
         Phase::Open => Upgrade::WebSocket,
         _ => Upgrade::Polling,
     };
-    let loopback = IpAddr::from(Ipv4Addr::LOCALHOST);
-    let live = shared.add(upgrade, loopback).unwrap();
+    let live = shared.add(upgrade, address).unwrap();
     if phase == Phase::Probing {
         assert!(live.begin_upgrade());
     }
@@ -264,7 +267,7 @@ async fn nothing_is_kept_of_a_half_message_once_its_session_is_over() {
 #[tokio::test]
 async fn messages_that_are_half_received_are_bounded_in_sum_and_given_back() {
     let budget = Budget {
-        half_received: Pool::new(0),
+        half_received: Portions::new(Pool::new(0), 0),
         ..Budget::default()
     };
     let (mut first, engine) = task(budget, Phase::Open);
@@ -292,6 +295,44 @@ async fn messages_that_are_half_received_are_bounded_in_sum_and_given_back() {
     );
     drop((first, second, third, fourth));
     assert_eq!(pool.used(), 0);
+}
+
+/// One address took all of it, so that alerts and large bodies of everybody else were refused.
+#[tokio::test]
+async fn one_address_has_no_more_than_its_part_of_what_is_half_received() {
+    let pool = Pool::new(16 << 20);
+    let budget = Budget {
+        half_received: Portions::new(pool.clone(), 0),
+        ..Budget::default()
+    };
+    let (_local, engine) = task(budget, Phase::Open);
+    let at = |last: u8| another_at(&engine.shared, Phase::Open, [192, 0, 2, last].into());
+    let mut there: Vec<_> = (0..6).map(|_| at(1)).collect();
+    for task in &mut there {
+        begin(task, 900_000);
+    }
+    let closing = there.iter().filter(|task| task.phase == Phase::Closing);
+    assert_eq!(closing.count(), 2, "of six, where four have room");
+    assert!(pool.used() <= pool.limit() / 4, "{}", pool.used());
+    let mut elsewhere = at(2);
+    begin(&mut elsewhere, 900_000);
+    assert_eq!(elsewhere.phase, Phase::Open);
+    drop((there, elsewhere));
+    assert_eq!(pool.used(), 0);
+}
+
+/// The largest message that is allowed is more than a quarter of what there is in a small
+/// container.
+#[tokio::test]
+async fn one_address_may_send_a_message_of_the_largest_size_however_little_memory_there_is() {
+    let budget = Budget {
+        half_received: Portions::new(Pool::new(0), 0),
+        ..Budget::default()
+    };
+    let (_local, engine) = task(budget, Phase::Open);
+    let mut task = another_at(&engine.shared, Phase::Open, [192, 0, 2, 1].into());
+    begin(&mut task, 1_000_000);
+    assert_eq!(task.phase, Phase::Open);
 }
 
 /// The first byte of a next frame kept the reader, and with it the room of the message before,

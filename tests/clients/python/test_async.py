@@ -86,6 +86,17 @@ class AsyncClient(TestCase, unittest.IsolatedAsyncioTestCase):
             heard = await asyncio.wait_for(client.heard.get(), DEADLINE)
             self.assertEqual(heard, expected)
 
+    async def test_hears_of_a_burst_to_its_end(self):
+        """With more than 16 packets in the answer to one poll the client gave up, and none of them was heard."""
+        server = Chatd(self)
+        (ada, auth_a), (bob, auth_b) = server.user("ada"), server.user("bob")
+        a, b = await self.connect(server.url, auth_a), await self.connect(server.url, auth_b)
+        sent = [await self.send(b, ada, f"{number}") for number in range(20)]
+        answer = await a.call("mark_chat_as_read", {"user_id": bob}, timeout=DEADLINE)
+        self.assertEqual(answer["data"]["count"], len(sent))
+        read = [(await self.next(b, "messege_read"))[0]["message_id"] for _ in sent]
+        self.assertEqual(sorted(read), sent)
+
     async def test_is_refused_with_a_bad_token_and_told_why(self):
         server = Chatd(self)
         for auth, code in (({"token": "nonsense"}, "invalid_token"), ({}, "missing_token"), (None, "missing_token")):
