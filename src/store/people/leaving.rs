@@ -27,8 +27,8 @@ pub struct Leaving {
 
 impl StagingPeople<'_> {
     /// Deletes an account: its name, picture, password and keys are gone, and what it uploaded and
-    /// has not sent; its username is free, and no token opens it. To delete it again changes nothing, unless now what it said is to be
-    /// erased.
+    /// has not sent; its username is free, and no token opens it. To delete it again changes
+    /// nothing, unless now what it said is to be erased.
     pub(crate) fn delete_user(
         &mut self,
         now: Timestamp,

@@ -78,7 +78,6 @@ impl Snapshot<'_> {
         let txn = self.database()?.begin_read().map_err(StoreError::from)?;
         let log = Log::open(&txn).map_err(StoreError::from)?;
         let mut walk = log.walk(after + 1).map_err(StoreError::from)?;
-        let mut through = after;
         while let Some(row) = walk.next() {
             let (id, record) = match row.and_then(|(id, sealed)| decode(id, sealed)) {
                 Ok(read) => read,
@@ -86,7 +85,7 @@ impl Snapshot<'_> {
                 Err(StoreError::Damaged { .. }) => continue,
                 Err(error) => return Err(error.into()),
             };
-            through = id.get();
+            let through = id.get();
             if !look(id, &record) || through - after >= LOOKED_THROUGH {
                 return Ok(Some(through));
             }
