@@ -61,8 +61,8 @@ impl Chat {
         Ok(())
     }
 
-    /// Whether something may be left of those who are gone with all that they said: an earlier chatd
-    /// did not look for it in all rooms.
+    /// Whether something may be left of those who are gone with all that they said: an earlier
+    /// chatd did not look for it in all rooms.
     pub fn may_have_left_some(&self) -> bool {
         self.store.may_have_left_some()
     }

@@ -70,9 +70,9 @@ pub(crate) const ERASED: &str = "erased";
 /// to it is there still. Absent where there was no retention yet.
 pub(crate) const RETAINED: &str = "retained";
 
-/// In `meta`: there once the log was gone through for what accounts said in rooms that left with all
-/// of it, and that an earlier chatd had not erased; sealed under key 0, one byte, 1; written when
-/// that is done, absent where nobody may have left any.
+/// In `meta`: there once the log was gone through for what accounts said in rooms that left with
+/// all of it, and that an earlier chatd had not erased; sealed under key 0, one byte, 1; written
+/// when that is done, absent where nobody may have left any.
 pub(crate) const LEAVERS_ERASED: &str = "leavers_erased";
 
 /// In `meta`: what time it was when something was last written, to the hour; sealed under key 0, 3

@@ -78,8 +78,8 @@ async fn asked_again(server: &TestServer, method: &str, path: &str, token: Optio
     next.lines().next().unwrap_or_default().to_owned()
 }
 
-/// Libraries send the head and the body one after the other, and a body where none is wanted. Who is
-/// answered by the head alone had the connection closed under the next request.
+/// Libraries send the head and the body one after the other, and a body where none is wanted. Who
+/// is answered by the head alone had the connection closed under the next request.
 #[tokio::test]
 async fn a_body_that_nobody_reads_ends_no_connection() {
     let server = TestServer::start().await;
