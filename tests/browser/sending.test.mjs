@@ -81,34 +81,6 @@ scene('drafts are kept for each chat, over a reload', async stage => {
   await row(page, 'bob').getByText('from bob').waitFor()
 })
 
-// It stayed in the other one, where it was easily sent once more.
-scene('a draft is the same in all tabs of a browser, and gone from all once it is sent', async stage => {
-  const [ada, bob] = await stage.people('ada', 'bob')
-  await bob.write(ada, 'hi')
-  const page = await stage.open(ada, { path: `/#/chat/${bob.id}` })
-  await bubble(page, 'hi').waitFor()
-  const other = await page.context().newPage()
-  await other.goto(page.url())
-  await bubble(other, 'hi').waitFor()
-  const has = text => other.waitForFunction(text => document.querySelector('message-composer textarea').value === text, text)
-  await composer(page).fill('once')
-  await has('once')
-  await composer(page).press('Enter')
-  await bubble(other, 'once').waitFor()
-  await has('')
-  // One that is edited there is left alone, and so is the edit.
-  await composer(other).press('ArrowUp')
-  await composer(other).fill('once and for all')
-  await other.evaluate(() => {
-    window.heard = new Promise(done => { new BroadcastChannel('chatd').onmessage = done })
-  })
-  await composer(page).fill('more')
-  await other.evaluate(() => window.heard.then(() => {}))
-  assert.equal(await composer(other).inputValue(), 'once and for all')
-  await composer(other).press('Escape')
-  await has('more')
-})
-
 scene('what is written offline survives a reload, and a crash, and is stored once', async stage => {
   const [ada, bob] = await stage.people('ada', 'bob')
   await bob.write(ada, 'hi')

@@ -5,9 +5,7 @@ import { forget, recall, recallKeys, remember } from './memory.js'
 /**
  * @typedef {{ recall(key: string): any, remember(key: string, value: unknown): void,
  *   recallKeys(start: string): string[], forget(isGone: (key: string) => boolean): Promise<void>,
- *   keepsFiles?: boolean, heard?: (key: string, value: any) => void }} Memory `keepsFiles` where a
- *   value may be a Blob; `heard` is told what is remembered in another tab that soon becomes
- *   something else
+ *   keepsFiles?: boolean }} Memory `keepsFiles` where a value may be a Blob
  */
 
 /**
@@ -24,7 +22,7 @@ const SHELF_MS = 4_000
  * it or nothing. Where there is no database it is the memory above.
  * @param {string} name of the database
  * @param {(key: string) => boolean} isPassing what soon becomes something else, as a draft does:
- *   written when there is time, and for that the disk is not waited for; all tabs have the same
+ *   written when there is time, and for that the disk is not waited for
  * @returns {Promise<Memory>}
  */
 export async function openShelf(name, isPassing) {
@@ -79,13 +77,10 @@ export async function openShelf(name, isPassing) {
     }
   }
 
-  const tabs = new BroadcastChannel(name)
-  /** @type {Memory} */
-  const memory = {
+  return {
     keepsFiles: true,
     recall: key => kept.get(key) ?? null,
     remember(key, value) {
-      if (isPassing(key)) tabs.postMessage([key, value])
       const gone = value === null || value === ''
       if (gone) kept.delete(key)
       else kept.set(key, value)
@@ -102,11 +97,6 @@ export async function openShelf(name, isPassing) {
       await sweep(database, isGone).catch(() => {})
     },
   }
-  tabs.onmessage = ({ data: [key, value] }) => {
-    kept.set(key, value)
-    memory.heard?.(key, value)
-  }
-  return memory
 }
 
 /**

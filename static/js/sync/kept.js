@@ -47,13 +47,6 @@ export class Kept {
     return keys.map(key => [key, this.#memory.recall(this.#drafts + key)])
   }
 
-  /** @param {(chat: ChatKey, text: string) => void} heard told of what is written in other tabs */
-  onDraft(heard) {
-    this.#memory.heard = (key, text) => {
-      if (key.startsWith(this.#drafts)) heard(/** @type {ChatKey} */ (key.slice(this.#drafts.length)), text)
-    }
-  }
-
   /** @param {ChatKey} key @param {string} text */
   keepDraft(key, text) {
     this.#remember(this.#drafts + key, text)

@@ -145,11 +145,6 @@ export class Outbox {
 
   #restore() {
     for (const [chat, text] of this.#kept.drafts()) this.#store.apply({ type: 'draft', data: { chat, text } })
-    // Sent in one tab, it must not stand in another, to be sent once more.
-    this.#kept.onDraft((chat, text) => {
-      this.#store.apply({ type: 'draft', data: { chat, text } })
-      this.#store.dispatchEvent(new Event('drafted'))
-    })
     for (const data of this.#kept.unsent()) {
       this.#store.apply({ type: 'send', data })
       const tooOld = Date.now() - new Date(data.createdAt).getTime() > RESEND_WITHIN_MS
