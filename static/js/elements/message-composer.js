@@ -100,10 +100,6 @@ export class MessageComposer extends ChatPart {
     })
     // What was deleted is neither edited nor answered any more.
     this.store.addEventListener('gone', () => this.#dropGone(), { signal })
-    this.store.addEventListener('drafted', () => {
-      this.#text.value = this.#ownText
-      this.#grow()
-    }, { signal })
     this.store.addEventListener('rewound', () => {
       if (this.#edited) this.#text.value = this.chat?.draft ?? ''
       for (const begun of [this.#answers, this.#edits, this.#begun]) begun.clear()
