@@ -17,7 +17,7 @@ use hyper::{Request, Response, StatusCode};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
 use super::error::ApiError;
-use crate::web::{Body, RequestBody};
+use crate::web::{Body, RequestBody, members};
 
 /// What `pack/` made: `gz/page/PATH` and `br/page/PATH` are the page as browsers load it, and
 /// `gz/source/PATH` is each file of `static/` as it stands.
@@ -230,13 +230,6 @@ fn bytes_of(file: EmbeddedFile) -> Bytes {
 /// 64 bits of a hash.
 fn short(hash: &[u8]) -> String {
     hash[..8].iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The members of a header that is a list.
-fn members(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &str> {
-    let values = headers.get_all(name).into_iter();
-    let texts = values.filter_map(|value| value.to_str().ok());
-    texts.flat_map(|text| text.split(',')).map(str::trim)
 }
 
 /// Returns whether the client has it already (RFC 9110, section 13.1.2).

@@ -9,6 +9,8 @@ use std::borrow::Cow;
 
 use hyper::HeaderMap;
 
+use super::lists::members;
+
 /// The headers without a standard.
 const OLDER: [&str; 5] = [
     "x-forwarded-for",
@@ -46,18 +48,15 @@ impl Field {
 
 /// All that is written, in the order of the proxies; the nearest is the last.
 pub(super) fn all(headers: &HeaderMap, field: Field) -> Vec<Cow<'_, str>> {
-    let texts = |name| {
-        let values = headers.get_all(name).into_iter();
-        values.filter_map(|value| value.to_str().ok())
-    };
     if OLDER.iter().any(|name| headers.contains_key(*name)) {
-        let members = texts(field.older()).flat_map(|text| text.split(','));
-        return members.map(|member| Cow::from(member.trim())).collect();
+        return members(headers, field.older()).map(Cow::from).collect();
     }
     let Some(name) = field.standard() else {
         return Vec::new();
     };
-    let elements = texts("forwarded").flat_map(|text| split(text, ','));
+    let lines = headers.get_all("forwarded").into_iter();
+    let texts = lines.filter_map(|line| line.to_str().ok());
+    let elements = texts.flat_map(|text| split(text, ','));
     let values = elements.map(|element| {
         let pairs = split(element, ';').into_iter();
         let mut pairs = pairs.filter_map(|pair| pair.split_once('='));

@@ -24,7 +24,7 @@ use crate::http::request::{Query, allow, body, caller};
 use crate::http::router::PathParams;
 use crate::limits::Kind;
 use crate::model::{Attachment, Extras, FileId, PathSegment, Timestamp, UserId};
-use crate::web::{Body, RequestBody};
+use crate::web::{Body, RequestBody, members};
 
 /// 128 KiB: how much of a file is in memory at once.
 const CHUNK_BYTES: u64 = 128 << 10;
@@ -248,24 +248,16 @@ fn disposition(place: &str, name: &str) -> String {
     )
 }
 
-/// The tags that such a header lists.
-fn listed(asked: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &str> {
-    let tags = asked.get_all(name).into_iter();
-    tags.filter_map(|tags| tags.to_str().ok())
-        .flat_map(|tags| tags.split(','))
-        .map(str::trim)
-}
-
 /// Returns whether the client wants these bytes, where it says which alone it wants.
 fn is_wanted(asked: &HeaderMap, tag: &str) -> bool {
     let is_this = |wanted: &str| wanted == "*" || wanted == tag;
-    !asked.contains_key(header::IF_MATCH) || listed(asked, header::IF_MATCH).any(is_this)
+    !asked.contains_key(header::IF_MATCH) || members(asked, header::IF_MATCH).any(is_this)
 }
 
 /// Returns whether the client has these bytes already.
 fn is_known(asked: &HeaderMap, tag: &str) -> bool {
     let is_this = |known: &str| known == "*" || known.trim_start_matches("W/") == tag;
-    listed(asked, header::IF_NONE_MATCH).any(is_this)
+    members(asked, header::IF_NONE_MATCH).any(is_this)
 }
 
 /// What was asked of a file.

@@ -16,7 +16,7 @@ use crate::engineio::{CloseReason, Upgrade};
 use crate::transport::live::Live;
 use crate::transport::refusal::Refusal;
 use crate::transport::shared::Shared;
-use crate::web::{Body, RequestBody, Stream};
+use crate::web::{Body, RequestBody, Stream, members};
 
 /// 128 KiB: how much the kernel keeps that it cannot send yet; some milliseconds of a fast network.
 const UNSENT: u32 = 128 << 10;
@@ -32,10 +32,7 @@ pub(in crate::transport) fn wants_upgrade(headers: &HeaderMap) -> bool {
 
 /// Returns whether a header that is a list has this member.
 fn lists(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
-    let values = headers.get_all(name).into_iter();
-    let texts = values.filter_map(|value| value.to_str().ok());
-    let mut members = texts.flat_map(|text| text.split(','));
-    members.any(|member| member.trim().eq_ignore_ascii_case(wanted))
+    members(headers, name).any(|member| member.eq_ignore_ascii_case(wanted))
 }
 
 /// Returns a header that may be there only once.
