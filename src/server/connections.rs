@@ -301,7 +301,7 @@ fn set_buffers(listener: &TcpListener) -> rustix::io::Result<()> {
 /// Says by which rules the body of a request is received, if it has one.
 fn receiving(request: Request<Incoming>, reception: &Reception) -> Request<RequestBody> {
     use hyper::body::Body as _;
-    let mut request = RequestBody::of(request, || reception.stopping.clone());
+    let mut request = RequestBody::of(request, &reception.stopping);
     if !request.body().is_end_stream() {
         request.extensions_mut().insert(reception.clone());
     }

@@ -11,7 +11,7 @@ use hyper::Request;
 use hyper::body::Body as _;
 use tokio_util::sync::CancellationToken;
 
-use super::request_body::{DRAINED, RequestBody};
+use super::request_body::RequestBody;
 use crate::budget::{HALVES_OF_AN_ADDRESS, Portion, Portions, UNCOUNTED_HALF};
 
 /// The rules by which the bodies of a connection's requests are received. An extension of each
@@ -125,34 +125,25 @@ async fn read(
     mut portion: Option<Portion>,
     uncounted: usize,
 ) -> Result<Bytes, BodyError> {
-    if body.size_hint().lower() > (limit + DRAINED) as u64 {
+    if body.size_hint().lower() > limit as u64 {
         return Err(BodyError::TooLarge);
     }
     let mut whole = BytesMut::new();
-    let mut length = 0;
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| BodyError::Incomplete)?.into_data() else {
             continue;
         };
-        length += data.len();
-        if length <= limit {
-            if length > uncounted
-                && let Some(portion) = &mut portion
-                && !portion.grow(length - uncounted - portion.bytes())
-            {
-                return Err(BodyError::NoRoom);
-            }
-            whole.extend_from_slice(&data);
-        } else if length <= limit + DRAINED {
-            whole = BytesMut::new();
-            portion = None;
-        } else {
-            break;
+        let length = whole.len() + data.len();
+        if length > limit {
+            return Err(BodyError::TooLarge);
         }
+        if length > uncounted
+            && let Some(portion) = &mut portion
+            && !portion.grow(length - uncounted - portion.bytes())
+        {
+            return Err(BodyError::NoRoom);
+        }
+        whole.extend_from_slice(&data);
     }
-    if length > limit {
-        Err(BodyError::TooLarge)
-    } else {
-        Ok(whole.freeze())
-    }
+    Ok(whole.freeze())
 }

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 /// 8 MiB: so much of a body that nobody wants is read and dropped. A larger one is cut off.
-pub(super) const DRAINED: usize = 8 << 20;
+const DRAINED: usize = 8 << 20;
 /// 5 s: what is left of it is read for so long,
 const DRAIN_PATIENCE: Duration = Duration::from_secs(5);
 /// 1 s: and for as long as something of it comes within so much.
@@ -27,9 +27,12 @@ const DRAIN_PAUSE: Duration = Duration::from_secs(1);
 /// reset: a client that is still sending may then see that alone and no answer, and one that sends
 /// its next request by that connection sees it break.
 #[derive(Debug)]
-pub struct RequestBody {
-    /// `None` once all of it was read.
-    incoming: Option<Incoming>,
+pub struct RequestBody(Option<Unread>);
+
+/// A body of which not all was read.
+#[derive(Debug)]
+struct Unread {
+    incoming: Incoming,
     /// Whether its client sends nothing of it before it is asked to.
     waits: bool,
     /// Cancelled when the server stops: then what is left is not waited for.
@@ -37,19 +40,16 @@ pub struct RequestBody {
 }
 
 impl RequestBody {
-    /// Takes the body of a request, until `stopping` is cancelled.
-    pub fn of(
-        request: Request<Incoming>,
-        stopping: impl FnOnce() -> CancellationToken,
-    ) -> Request<Self> {
+    /// Takes the body of a request, if it has one, until `stopping` is cancelled.
+    pub fn of(request: Request<Incoming>, stopping: &CancellationToken) -> Request<Self> {
         let waits = request.headers().contains_key(EXPECT);
         request.map(|incoming| {
-            let is_empty = incoming.is_end_stream();
-            Self {
-                incoming: (!is_empty).then_some(incoming),
+            let unread = (!incoming.is_end_stream()).then(|| Unread {
+                incoming,
                 waits,
-                stopping: stopping(),
-            }
+                stopping: stopping.clone(),
+            });
+            Self(unread)
         })
     }
 }
@@ -63,38 +63,39 @@ impl Body for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = self.get_mut();
-        let Some(incoming) = &mut this.incoming else {
+        let Some(unread) = &mut this.0 else {
             return Poll::Ready(None);
         };
-        this.waits = false;
-        let polled = Pin::new(incoming).poll_frame(cx);
+        unread.waits = false;
+        let polled = Pin::new(&mut unread.incoming).poll_frame(cx);
         if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
-            this.incoming = None;
+            this.0 = None;
         }
         polled
     }
 
     fn is_end_stream(&self) -> bool {
-        let incoming = self.incoming.as_ref();
-        incoming.is_none_or(Incoming::is_end_stream)
+        let unread = self.0.as_ref();
+        unread.is_none_or(|unread| unread.incoming.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        let incoming = self.incoming.as_ref();
-        incoming.map_or(SizeHint::with_exact(0), Incoming::size_hint)
+        let unread = self.0.as_ref();
+        unread.map_or(SizeHint::with_exact(0), |unread| {
+            unread.incoming.size_hint()
+        })
     }
 }
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
-        if let Some(incoming) = self.incoming.take()
-            && !self.waits
-            && !incoming.is_end_stream()
-            && incoming.size_hint().lower() <= DRAINED as u64
+        if let Some(unread) = self.0.take()
+            && !unread.waits
+            && !unread.incoming.is_end_stream()
+            && unread.incoming.size_hint().lower() <= DRAINED as u64
             && let Ok(runtime) = Handle::try_current()
         {
-            let stopping = self.stopping.clone();
-            runtime.spawn(drain(incoming, stopping));
+            runtime.spawn(drain(unread.incoming, unread.stopping));
         }
     }
 }
